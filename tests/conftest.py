@@ -1,0 +1,39 @@
+"""Loops for async tests, and where the shared data lies."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from cascade.simulation import SimulatedLoop
+
+# The time of an example is no part of any law: machines are shared and coverage is slow.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
+DATA = Path(os.environ.get("CASCADE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "simulated: run on a loop whose clock jumps to the next timer"
+    )
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("simulated"):
+        return {"simulated": SimulatedLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of recordings and public test suites."""
+    if not DATA.is_dir():
+        pytest.skip(f"no data at {DATA}: set CASCADE_DATA to the folder with the recordings")
+    return DATA

@@ -1,0 +1,234 @@
+"""The tolerant scan and `ValidJson`."""
+
+import sys
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gates.json import JsonError, ValidJson, strict_loads
+from gates.laws import check_gate
+from gates.scan import MAX_PIECES, Lost, first_value, scan
+from gates.strict import MAX_DEPTH, MAX_ITEMS, Decoded
+from gates.verdict import OPEN, Bounds, Candidate, Status
+
+ANSWER = '{"Answer": "C", "p": 0.5}'
+VALUE = {"Answer": "C", "p": 0.5}
+
+FRAGMENTS = (
+    *"{}[]:,\"'\\ \nax1-.",
+    '{"a": ',
+    '"b"',
+    "{'a': [1]",
+    "[1, ",
+    "true",
+    "NaN",
+    "1e999",
+    "\\u12",
+    '{"a":1,"a":2}',
+    "[[[",
+    "```json\n",
+    "```",
+    "see ",
+    ANSWER,
+    '{"a": "x "y" z"}',
+    "[" * (MAX_DEPTH + 1),
+    "tru",
+)
+broken_texts = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("".join)
+
+
+def first(text: str, **options: Any) -> Any:
+    verdict = ValidJson(**options).check(Candidate(text))
+    return verdict.value if verdict.passed else verdict.status
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(ANSWER, VALUE, id="bare"),
+        pytest.param(f"\ufeff{ANSWER}", VALUE, id="byte order mark"),
+        pytest.param(f"```json\n{ANSWER}\n```", VALUE, id="fence"),
+        pytest.param(f"Sure!\n```\n{ANSWER}\n```\nDone.", VALUE, id="prose and fence"),
+        pytest.param(f"Here {{see below}}: {ANSWER} Note: ok", VALUE, id="braces in prose"),
+        pytest.param(f"As in [Smith et al.], {ANSWER}", VALUE, id="brackets in prose"),
+        pytest.param(f'{ANSWER} or {{"Answer": "D"}}', VALUE, id="two objects"),
+        pytest.param(f'{ANSWER}\n```json\n{{"Answer": "D"}}\n```', VALUE, id="later fence"),
+        pytest.param('{"a": "```json\\n{}\\n```"}', {"a": "```json\n{}\n```"}, id="inner fence"),
+        pytest.param(f"{{\\frac{{1}}{{2}}}} {ANSWER}", VALUE, id="formula"),
+        pytest.param(f'{{"set"}} {ANSWER}', VALUE, id="braces around a string"),
+        pytest.param(f"a['x'] = {ANSWER}", VALUE, id="subscript"),
+        pytest.param(f"[true story] and [1 of 2]: {ANSWER}", VALUE, id="values in brackets"),
+        pytest.param("[" + "{}," * 70 + "x", Status.FAIL, id="broad and broken"),
+        pytest.param('{"b": true]} [1]', [1], id="damaged, then an array"),
+        pytest.param('{"a": "say "no"", "meta": {"x": 1}, "b": 2}', Status.FAIL, id="no inner"),
+        pytest.param("{'a': [1], 'b': {}}", Status.FAIL, id="none from Python's notation"),
+        pytest.param('[{"a": 1} bla', Status.FAIL, id="cut array"),
+        pytest.param('{"a": [1, 2], "b', Status.FAIL, id="cut string"),
+        pytest.param('{"a": [1], "b": tru', Status.FAIL, id="cut literal"),
+        pytest.param('{"a": "\\', Status.FAIL, id="cut escape"),
+        pytest.param('{"a": 1,}', Status.FAIL, id="trailing comma"),
+        pytest.param('{"a": NaN}', Status.FAIL, id="nan"),
+        pytest.param('{"a": 1, "a": 2}', Status.FAIL, id="duplicate keys"),
+        pytest.param('"text"', Status.FAIL, id="string"),
+        pytest.param("no JSON here", Status.FAIL, id="prose"),
+        pytest.param("", Status.FAIL, id="nothing"),
+        pytest.param("[" * 65, Status.ABSTAIN, id="deep"),
+        pytest.param("[" * 66 + "x " + ANSWER, Status.ABSTAIN, id="deep and broken"),
+        pytest.param("[" * 10_000 + "]" * 10_000, Status.ABSTAIN, id="10,000 deep"),
+        pytest.param(f"[{'1,' * MAX_ITEMS}1]", Status.ABSTAIN, id="too many items"),
+        pytest.param('{"a":x} ' * (MAX_PIECES + 1), Status.ABSTAIN, id="too many pieces"),
+    ],
+)
+def test_the_first_complete_value_is_found(text: str, expected: Any) -> None:
+    assert first(text) == expected
+
+
+def test_just_enough_items_and_pieces_are_read() -> None:
+    assert len(first(f"[{'1,' * (MAX_ITEMS - 1)}1]")) == MAX_ITEMS
+    assert first('"a, b"' + '{"a":x} ' * (MAX_PIECES - 1) + ANSWER) == VALUE
+    assert first('["' + "[," * MAX_ITEMS + '"]') == ["[," * MAX_ITEMS]
+
+
+@pytest.mark.parametrize(
+    ("types", "text", "expected"),
+    [
+        pytest.param(["object"], f"[1] says {ANSWER}", VALUE, id="an array is no object"),
+        pytest.param(["object"], f"[{ANSWER}]", Status.FAIL, id="nor the objects in it"),
+        pytest.param(["object"], f"[{ANSWER}, ...]", Status.FAIL, id="even if it is damaged"),
+        pytest.param(["array"], f"{ANSWER} [2]", [2], id="array"),
+        pytest.param(["number"], "42", 42, id="number"),
+        pytest.param(["number"], " ```json\n42\n``` ", 42, id="fenced number"),
+        pytest.param(["number"], "```42```", 42, id="fence on one line"),
+        pytest.param(["number"], "It is 42.", Status.FAIL, id="number in prose"),
+        pytest.param(["number"], "true", Status.FAIL, id="true is no number"),
+        pytest.param(["number"], "1e999", Status.FAIL, id="no finite number"),
+        pytest.param(["number"], "```", Status.FAIL, id="half a fence"),
+        pytest.param(["string"], '"{}"', "{}", id="string with braces"),
+        pytest.param(["null", "boolean"], "null", None, id="null"),
+        pytest.param(["null", "array"], "[" * 65, Status.ABSTAIN, id="deep"),
+    ],
+)
+def test_only_admitted_types_count(types: list[str], text: str, expected: Any) -> None:
+    assert first(text, types=types) == expected
+
+
+def test_deep_text_is_no_scalar() -> None:
+    assert first("[" * 65, types=["null"]) is Status.ABSTAIN
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "settled"),
+    [
+        pytest.param(f" {ANSWER}\n", VALUE, False, id="alone"),
+        pytest.param(f"```\n{ANSWER}\n```", Status.FAIL, True, id="fence"),
+        pytest.param(f"{ANSWER} so", Status.FAIL, False, id="a word behind"),
+        pytest.param(f"{ANSWER} so long, and thanks", Status.FAIL, True, id="words behind"),
+        pytest.param('{"a": 1, "a": 2}', Status.FAIL, False, id="duplicate keys"),
+        pytest.param("[1]", [1], False, id="array"),
+        pytest.param("12", Status.FAIL, False, id="number"),
+        pytest.param("[" * 65, Status.ABSTAIN, True, id="deep"),
+    ],
+)
+def test_strict_extraction_wants_nothing_but_json(text: str, expected: Any, settled: bool) -> None:
+    gate = ValidJson(extract="strict")
+    assert first(text, extract="strict") == expected
+    assert gate.bounds(Candidate(text)).settled is settled
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        pytest.param("Here: ", OPEN, id="prose"),
+        pytest.param('{"a": 1', OPEN, id="open"),
+        pytest.param('{"a": 1}', Bounds.exactly(Status.PASS), id="complete"),
+        pytest.param('{"a": 1} and', Bounds.exactly(Status.PASS), id="more"),
+        pytest.param('{"a": 1, "a": 1}', Bounds.exactly(Status.FAIL), id="flawed"),
+        pytest.param('{"a": 1,}', OPEN, id="damaged"),
+        pytest.param("12", OPEN, id="scalar"),
+        pytest.param("[" * 65, Bounds.exactly(Status.ABSTAIN), id="deep"),
+    ],
+)
+def test_a_prefix_settles_with_the_first_complete_value(text: str, bounds: Bounds) -> None:
+    assert ValidJson(types=["object", "array", "number"]).bounds(Candidate(text)) == bounds
+
+
+def test_a_value_within_max_chars_counts_however_long_the_text_is() -> None:
+    gate = ValidJson(max_chars=len(ANSWER) + 2)
+    assert gate.check(Candidate(ANSWER + " " * 99)).value == VALUE
+    late = gate.check(Candidate(f"Well: {ANSWER}"))
+    assert (late.status, late.reason) == (Status.ABSTAIN, "longer than 27 characters")
+    assert gate.bounds(Candidate(f"Well: {ANSWER}")).settled
+
+
+def test_a_long_scalar_abstains() -> None:
+    assert first("1234", types=["number"], max_chars=3) is Status.ABSTAIN
+    assert first("1234", types=["number"], extract="strict", max_chars=3) is Status.ABSTAIN
+
+
+@given(broken_texts | st.text())
+def test_strict_loads_raises_nothing_but_its_error(text: str) -> None:
+    with suppress(JsonError):
+        strict_loads(text)
+
+
+@given(broken_texts)
+def test_the_quick_way_finds_what_the_scan_finds(text: str) -> None:
+    quick = first_value(text)
+    assert quick is None or quick == next(scan(text))
+
+
+@given(broken_texts)
+def test_pieces_follow_each_other(text: str) -> None:
+    position = 0
+    for piece in scan(text):
+        assert position <= piece.end <= len(text)
+        assert isinstance(piece, Decoded) or piece.start >= position
+        position = piece.end
+
+
+@given(broken_texts, broken_texts)
+def test_what_is_found_in_a_prefix_stays(text: str, more: str) -> None:
+    found = list(scan(text))
+    if found and isinstance(found[-1], Lost) and found[-1].kind == "cut":
+        found.pop()
+    assert list(scan(text + more))[: len(found)] == [
+        piece._replace(end=len(text + more)) if piece[0] == "over" else piece for piece in found
+    ]
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param(ValidJson(), id="default"),
+        pytest.param(ValidJson(extract="strict"), id="strict"),
+        pytest.param(ValidJson(repair=True), id="repair"),
+        pytest.param(ValidJson(extract="strict", repair=True), id="strict, repair"),
+        pytest.param(ValidJson(types=["object", "number", "null"], max_chars=40), id="short"),
+    ],
+)
+def test_it_keeps_the_laws(gate: ValidJson) -> None:
+    check_gate(gate)
+    check_gate(gate, candidates=broken_texts.map(Candidate))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"types": ["objekt"]}, id="types"),
+        pytest.param({"types": "object"}, id="a string as types"),
+        pytest.param({"extract": "last"}, id="extract"),
+        pytest.param({"max_chars": 0}, id="max_chars"),
+    ],
+)
+def test_wrong_parameters_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="ValidJson: "):
+        ValidJson(**options)
+
+
+def test_repair_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "json_repair", None)
+    with pytest.raises(ValueError, match="needs json-repair"):
+        ValidJson(repair=True)
