@@ -1,0 +1,161 @@
+"""Everything that `cascade` raises.
+
+    CascadeError
+    ├── ConfigError           a mistake in the configuration: what, where, how to mend it
+    ├── RecordingError        a broken recording: file, line, reason
+    ├── Exhausted             no tier's answer was accepted; carries the trace (cascade.trace)
+    ├── Aborted               an endpoint refused the request itself; carries the trace (same place)
+    └── ProviderError         one call failed; `remedy` says what to do about it
+        ├── ConnectionFailed    retry      no answer: refused, reset, cut off
+        ├── CallTimedOut        retry      no answer in time
+        ├── RateLimited         retry      429, usually with `retry_after`
+        ├── ServerFailed        retry      5xx, 408, 409, 529
+        ├── MalformedAnswer     retry      a 200 that is no answer: HTML, broken JSON, no choices
+        ├── AnswerTooLarge      failover   more bytes than we are willing to read
+        ├── AccessDenied        failover   401, 403: the key
+        ├── QuotaExhausted      failover   402, or a 429 that says the money is spent
+        ├── ModelNotFound       failover   404, 410
+        ├── ScriptEnded         failover   a scripted provider has no further answer
+        ├── ContentFiltered     escalate   the answer was withheld
+        ├── ContextTooLong      escalate   413, or a 400 that says so
+        ├── Unsupported         escalate   this model lacks what the request needs
+        └── BadRequest          abort      400, 422: the caller's fault, no tier will mend it
+
+"retry" asks the same deployment again, "failover" the next one of the tier, "escalate" the next
+tier, "abort" nobody. What a remedy runs out of falls to the next: retry, failover, escalate.
+"""
+
+import math
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Remedy(StrEnum):
+    """What to do about a failed call."""
+
+    RETRY = "retry"
+    FAILOVER = "failover"
+    ESCALATE = "escalate"
+    ABORT = "abort"
+
+
+class CascadeError(Exception):
+    """Root of every error that this library raises on purpose."""
+
+
+class ConfigError(CascadeError):
+    """A mistake in the configuration; the message says what, where and how to mend it."""
+
+
+class RecordingError(CascadeError):
+    """A recording that cannot be used; the message names file, line and reason."""
+
+
+class ProviderError(CascadeError):
+    """One call to a deployment failed.
+
+    Args:
+        message: what happened, without keys, prompts or answers.
+        status: HTTP status, where there was one.
+        code: the endpoint's own word for it, such as "insufficient_quota".
+        retry_after: seconds that the endpoint asks to wait; what is no such number is left out.
+        remedy: what to do about it, where this differs from the class's own.
+    """
+
+    default_remedy: ClassVar[Remedy] = Remedy.FAILOVER
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        sensible = retry_after is not None and 0 <= retry_after < math.inf
+        self.retry_after = retry_after if sensible else None
+        self.remedy = remedy or self.default_remedy
+
+    @property
+    def label(self) -> str:
+        """Class name and status, for traces and logs: "RateLimited 429"."""
+        name = type(self).__name__
+        return name if self.status is None else f"{name} {self.status}"
+
+
+class ConnectionFailed(ProviderError):
+    """No answer: the connection was refused, reset or cut off."""
+
+    default_remedy = Remedy.RETRY
+
+
+class CallTimedOut(ProviderError):
+    """No answer within the attempt's time."""
+
+    default_remedy = Remedy.RETRY
+
+
+class RateLimited(ProviderError):
+    """The endpoint asks to slow down."""
+
+    default_remedy = Remedy.RETRY
+
+
+class ServerFailed(ProviderError):
+    """The endpoint failed or is overloaded."""
+
+    default_remedy = Remedy.RETRY
+
+
+class MalformedAnswer(ProviderError):
+    """The endpoint said 200 and sent something that is no answer."""
+
+    default_remedy = Remedy.RETRY
+
+
+class AnswerTooLarge(ProviderError):
+    """The answer has more bytes than we are willing to read."""
+
+
+class AccessDenied(ProviderError):
+    """The key is missing, wrong, or has no right to this."""
+
+
+class QuotaExhausted(ProviderError):
+    """The account's money or quota is spent: asking again is of no use."""
+
+
+class ModelNotFound(ProviderError):
+    """The endpoint does not know the model."""
+
+
+class ScriptEnded(ProviderError):
+    """A scripted provider has no answer left, or none for this request."""
+
+
+class ContentFiltered(ProviderError):
+    """The endpoint withheld the answer."""
+
+    default_remedy = Remedy.ESCALATE
+
+
+class ContextTooLong(ProviderError):
+    """The request does not fit the model."""
+
+    default_remedy = Remedy.ESCALATE
+
+
+class Unsupported(ProviderError):
+    """The model lacks something that the request needs."""
+
+    default_remedy = Remedy.ESCALATE
+
+
+class BadRequest(ProviderError):
+    """The endpoint refused the request itself."""
+
+    default_remedy = Remedy.ABORT

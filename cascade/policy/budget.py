@@ -1,0 +1,36 @@
+"""What one request may use: time and attempts."""
+
+MIN_ATTEMPT_SECONDS = 0.01
+"""With less time than this left no call is started: it would only be cut off and paid for."""
+
+
+class Ledger:
+    """The one account of a request: its deadline and its calls, over all tiers and deployments.
+
+    The cap limits retries and failovers; every tier walked keeps its first call.
+
+    Args:
+        deadline: instant on the engine's clock, in seconds.
+        max_attempts: calls after which nothing is repeated.
+    """
+
+    __slots__ = ("attempts", "capped", "deadline", "max_attempts")
+
+    def __init__(self, deadline: float, max_attempts: int) -> None:
+        self.deadline = deadline
+        self.max_attempts = max_attempts
+        self.attempts = 0
+        self.capped = False
+
+    def remaining(self, now: float) -> float:
+        """Seconds left, 0 when the time is up."""
+        return max(0.0, self.deadline - now)
+
+    def expired(self, now: float) -> bool:
+        """Whether too little time is left to start a call."""
+        return self.remaining(now) < MIN_ATTEMPT_SECONDS
+
+    def may_repeat(self) -> bool:
+        """Whether a retry or a failover is still allowed; a no is remembered in `capped`."""
+        self.capped = self.attempts >= self.max_attempts
+        return not self.capped

@@ -1,0 +1,61 @@
+"""Whether, and after how many seconds, to ask the same deployment again."""
+
+from dataclasses import dataclass
+
+from cascade.errors import ProviderError, RateLimited, Remedy
+
+OVERLOADED = frozenset({503, 529})
+"""Statuses of an endpoint that is alive and has too much to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Exponential backoff with jitter; an endpoint's own Retry-After wins.
+
+    Full jitter spreads clients best after a failure. A throttled client waits at least half of the
+    step (equal jitter), since a wait near zero only meets the same limit again.
+
+    Args:
+        retries: further calls of one deployment after its first.
+        first: the first step in seconds; each further step is twice as long.
+        longest: no step is longer than this, in seconds.
+        longest_asked: a Retry-After over this many seconds is not waited for.
+
+    Raises:
+        ValueError: a number is negative.
+    """
+
+    retries: int = 2
+    first: float = 0.5
+    longest: float = 8.0
+    longest_asked: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name in ("retries", "first", "longest", "longest_asked"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"Retry: {name} must be 0 or more, got {getattr(self, name)}")
+
+    def wait(self, error: ProviderError, done: int, remaining: float, rand: float) -> float | None:
+        """Seconds to wait before the next call, or None where there shall be none.
+
+        Args:
+            error: why the last call failed.
+            done: retries already made.
+            remaining: seconds that may be waited.
+            rand: uniform in [0, 1).
+        """
+        if error.remedy is not Remedy.RETRY or done >= self.retries:
+            return None
+        seconds = (
+            self._asked(error) if error.retry_after is not None else self._drawn(error, done, rand)
+        )
+        return None if seconds is None or seconds >= remaining else seconds
+
+    def _asked(self, error: ProviderError) -> float | None:
+        asked = error.retry_after
+        return asked if asked is not None and asked <= self.longest_asked else None
+
+    def _drawn(self, error: ProviderError, done: int, rand: float) -> float:
+        step = min(self.longest, self.first * 2.0 ** min(done, 64))
+        throttled = isinstance(error, RateLimited) or error.status in OVERLOADED
+        return step * (0.5 + 0.5 * rand) if throttled else step * rand

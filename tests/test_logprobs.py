@@ -1,0 +1,102 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cascade.logprobs import content_of, logprobs_of
+from gates import Logprobs
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+PAIR = st.fixed_dictionaries({}, optional={"token": JSON | st.text(), "logprob": JSON})
+TOKEN = st.fixed_dictionaries(
+    {}, optional={"token": JSON, "logprob": JSON, "top_logprobs": JSON | st.lists(JSON | PAIR)}
+)
+
+
+def read(content: object) -> Logprobs:
+    logprobs = logprobs_of(content)
+    assert logprobs is not None
+    return logprobs
+
+
+def test_a_list_of_tokens_becomes_parallel_arrays() -> None:
+    top = [{"token": "a", "logprob": -0.5, "bytes": [97]}, {"token": "b", "logprob": -1}]
+    logprobs = read(
+        [{"token": "a", "logprob": -0.5, "top_logprobs": top}, {"token": "c", "logprob": 0}]
+    )
+    assert logprobs.tokens == ("a", "c")
+    assert logprobs.values == (-0.5, 0.0)
+    assert logprobs.top == ((("a", -0.5), ("b", -1.0)), ())
+
+
+def test_without_alternatives_there_is_no_array_of_them() -> None:
+    assert read([{"token": "a", "logprob": -0.5, "top_logprobs": []}]).top is None
+
+
+@pytest.mark.parametrize("content", [None, [], {}, "text", 7, {"tokens": []}])
+def test_what_is_no_list_of_tokens_is_none(content: object) -> None:
+    assert logprobs_of(content) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(None, id="null"),
+        pytest.param("-0.5", id="text"),
+        pytest.param(True, id="true"),
+        pytest.param([], id="list"),
+        pytest.param(10**400, id="too large"),
+        pytest.param(math.nan, id="nan"),
+    ],
+)
+def test_a_token_without_a_usable_number_has_nan(value: object) -> None:
+    assert math.isnan(read([{"token": "a", "logprob": value}]).values[0])
+
+
+def test_wrong_shapes_keep_their_places() -> None:
+    logprobs = read([None, {"token": 5}, {"token": "c", "logprob": -1, "top_logprobs": "x"}])
+    assert logprobs.tokens == ("", "", "c")
+    assert [math.isnan(value) for value in logprobs.values] == [True, True, False]
+    assert logprobs.top == ((), (), ())
+
+
+@given(st.lists(JSON | TOKEN, min_size=1))
+def test_every_list_is_read_with_one_entry_a_token(content: list[Any]) -> None:
+    logprobs = read(content)
+    assert len(logprobs.tokens) == len(logprobs.values) == len(content)
+    assert logprobs.top is None or len(logprobs.top) == len(content)
+    assert all(isinstance(value, float) for value in logprobs.values)
+
+
+def test_nothing_is_read_before_it_is_asked_for() -> None:
+    content: list[Any] = [{"token": "a", "logprob": -1}]
+    logprobs = read(content)
+    content[0] = {"token": "b", "logprob": -2}
+    assert logprobs.tokens == ("b",)
+    content[0] = None
+    assert logprobs.values == (-2.0,)
+
+
+VALUES = st.floats(max_value=0, allow_nan=False, allow_infinity=False)
+PAIRS = st.tuples(st.text(), VALUES)
+
+
+@given(st.lists(st.tuples(PAIRS, st.lists(PAIRS)), min_size=1))
+def test_what_is_written_is_read_back(rows: list[tuple[tuple[str, float], Any]]) -> None:
+    top = [pairs for _, pairs in rows]
+    logprobs = Logprobs(
+        [token for (token, _), _ in rows],
+        [value for (_, value), _ in rows],
+        top if any(top) else None,
+    )
+    assert logprobs_of(content_of(logprobs)) == logprobs
+
+
+def test_what_is_no_finite_number_is_written_as_null() -> None:
+    written = content_of(Logprobs(["a", "b"], [math.nan, -math.inf]))
+    assert [entry["logprob"] for entry in written] == [None, None]

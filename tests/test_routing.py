@@ -1,0 +1,111 @@
+"""From a task to its route."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cascade.policy.routing import DEFAULT_ROUTE, Route, Router
+from gates import NotEmpty
+
+CODE, CHAT = Route("code", tasks=("python", "sql")), Route("chat")
+
+words = st.text("abc", min_size=1, max_size=2)
+
+
+@st.composite
+def routes(draw: st.DrawFn) -> list[Route]:
+    """Routes that fit together: names differ, and no task is served twice."""
+    names = draw(st.lists(words, unique=True, max_size=4))
+    tasks = draw(st.lists(words, unique=True, max_size=6))
+    owners = [draw(st.integers(0, max(0, len(names) - 1))) for _ in tasks]
+    return [
+        Route(name, tasks=tuple(t for t, o in zip(tasks, owners, strict=True) if o == position))
+        for position, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "route", "reason"),
+    [
+        pytest.param(None, "default", "no task given", id="no-task"),
+        pytest.param("sql", "code", "serves the task 'sql'", id="listed"),
+        pytest.param("chat", "chat", "serves the task 'chat'", id="by-its-name"),
+        pytest.param("code", "default", "no route serves the task 'code'", id="a-list-replaces"),
+        pytest.param("poem", "default", "no route serves the task 'poem'", id="unknown"),
+        pytest.param("default", "default", "no route serves the task 'default'", id="default"),
+    ],
+)
+def test_the_route_of(task: str | None, route: str, reason: str) -> None:
+    choice = Router([CODE, CHAT]).choose(task)
+    assert (choice.route.name, choice.reason) == (route, reason)
+
+
+def test_the_default_route_may_be_given() -> None:
+    mine = Route(DEFAULT_ROUTE, tiers=("a",))
+    router = Router([CODE, mine])
+    assert router.default is mine
+    assert router.routes == (CODE, mine)
+    assert router.choose("poem").route is mine
+    assert router.choose("default").route is mine
+
+
+def test_a_default_route_walks_all_tiers_where_none_is_given() -> None:
+    router = Router([CODE])
+    assert router.routes == (CODE, Route(DEFAULT_ROUTE, tasks=()))
+    assert router.default.tiers is None
+
+
+def test_auto_copies_the_default_route_under_the_tasks_name() -> None:
+    mine = Route(DEFAULT_ROUTE, tiers=("a",), gates={"a": NotEmpty()}, timeout=3.0)
+    choice = Router([mine], auto=True).choose("poem")
+    assert choice.reason == "a route of its own per task"
+    assert choice.route == Route("poem", tiers=mine.tiers, gates=mine.gates, timeout=mine.timeout)
+
+
+def test_auto_leaves_served_tasks_and_no_task_alone() -> None:
+    router = Router([CODE], auto=True)
+    assert router.choose("sql").route is CODE
+    assert router.choose(None).route is router.default
+
+
+@pytest.mark.parametrize(
+    ("given_routes", "message"),
+    [
+        pytest.param([Route("a"), Route("a")], "route names must differ", id="names"),
+        pytest.param(
+            [Route("a", tasks=("x",)), Route("b", tasks=("x",))],
+            "task 'x' is in both routes 'a', 'b'",
+            id="tasks",
+        ),
+        pytest.param(
+            [Route("a"), Route("b", tasks=("a",))], "task 'a' is in both", id="a-name-and-a-task"
+        ),
+    ],
+)
+def test_routes_that_clash_are_refused(given_routes: list[Route], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Router(given_routes)
+
+
+def test_a_task_listed_twice_in_one_route_is_no_clash() -> None:
+    assert Router([Route("a", tasks=("x", "x"))]).choose("x").route.name == "a"
+
+
+@given(routes(), st.none() | words)
+def test_a_task_goes_to_the_one_route_that_serves_it_else_to_the_default(
+    given_routes: list[Route], task: str | None
+) -> None:
+    router = Router(given_routes)
+    serving = [route for route in given_routes if task in route.serves]
+    assert router.choose(task).route is (serving[0] if serving else router.default)
+
+
+@given(routes(), words)
+def test_with_auto_two_unserved_tasks_never_share_a_route(
+    given_routes: list[Route], task: str
+) -> None:
+    router = Router(given_routes, auto=True)
+    choice = router.choose(task)
+    if not any(task in route.serves for route in given_routes):
+        assert choice.route.name == task
+        assert router.choose(task + "d").route.name != task
