@@ -1,0 +1,129 @@
+"""The commands. Results go to stdout, progress and errors to stderr.
+
+Exit codes: 0 done, 1 an answer could not be given, 2 a mistake in the arguments, the configuration
+or a file, 130 interrupted.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import typer
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cascade.app import demo as demo_of
+from cascade.app.tables import demo_tables, replay_tables
+from cascade.config import load, parse
+from cascade.errors import CascadeError
+from cascade.recordings import read_recordings
+from cascade.replay import replay as replay_of
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Ask the cheapest model first, gate its answer, escalate only when the gate says no.",
+)
+stdout = Console()
+stderr = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
+
+
+@app.callback()
+def cascade() -> None:
+    """Keep `replay` and `demo` as subcommands, however many there are."""
+
+
+@app.command(epilog="Example: cascade replay traffic.jsonl.gz --tiers small,large -c gates.toml")
+def replay(
+    file: Annotated[Path, typer.Argument(help="Recordings, .jsonl or .jsonl.gz.")],
+    tiers: Annotated[str, typer.Option(help="Recorded models, cheapest first: small,large.")],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Gates, routes and monitor; deployments are unused."),
+    ] = None,
+    calls_per_second: Annotated[float, typer.Option(help="In simulated time.")] = 1.0,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run recorded traffic through the real engine, in simulated time, and report."""
+    names = [name.strip() for name in tiers.split(",") if name.strip()]
+    with _told():
+        settings = parse("") if config is None else load(config)
+        recordings = list(read_recordings(file))
+        with _progress("replaying", len(recordings)) as step:
+            found = replay_of(
+                recordings,
+                names,
+                settings.scripted,
+                calls_per_second=calls_per_second,
+                seed=seed,
+                progress=step,
+            )
+    _show(as_json, found.to_dict(), lambda: replay_tables(found))
+
+
+@app.command(epilog="Example: cascade demo --json")
+def demo(
+    requests: Annotated[int, typer.Option(min=40, help="How many to send.")] = demo_of.REQUESTS,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Watch two made-up models behind the real engine; no key, no network beyond loopback."""
+
+    async def run() -> demo_of.Demo:
+        with _progress("asking", requests) as step:
+            return await demo_of.run_demo(requests=requests, seed=seed, progress=step)
+
+    with _told():
+        found = anyio.run(run)
+    _show(as_json, found.to_dict(), lambda: demo_tables(found))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Mistakes of the user's are told in their own words, without a traceback."""
+    try:
+        yield
+    except (CascadeError, ValueError) as error:
+        stderr.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr where that is a terminal; the function moves it on by one."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)
+
+
+def _show(as_json: bool, found: dict[str, Any], tables: Callable[[], RenderableType]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    else:
+        stdout.print(tables())

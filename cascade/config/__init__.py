@@ -1,0 +1,74 @@
+"""Settings files: `cascade.toml` -> `Settings` -> `Cascade`.
+
+    settings = load("cascade.toml")
+    async with settings.cascade() as cascade:
+        ...
+
+The tables and keys of the file are the classes and parameters of the library under the same names:
+`[[tiers]]` with `[[tiers.deployments]]`, `[[tiers.gates]]` and `[tiers.retry]`, `[[routes]]`,
+`[monitor]`, and the limits of a request. Two names are the file's own: `gate = "Class"` and
+`scorer = "Class"` say which class a table stands for, so the part of `Not` is called `of`.
+A tier without deployments, and a file without tiers, says only how answers are judged.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cascade.config._document import Document
+from cascade.config._names import name_problems
+from cascade.config._report import Source
+from cascade.config._settings import Settings
+from cascade.config._tables import Problem
+from cascade.errors import ConfigError
+
+__all__ = ["Settings", "default_settings_path", "load", "parse"]
+
+
+def default_settings_path() -> Path:
+    """The file that the environment variable CASCADE_CONFIG names, else ./cascade.toml."""
+    return Path(os.environ.get("CASCADE_CONFIG") or "cascade.toml")
+
+
+def load(path: str | Path) -> Settings:
+    """Read a settings file.
+
+    Raises:
+        ConfigError: it cannot be read, or something in it will not do; a line for each mistake.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        hint = "write one, or name yours in CASCADE_CONFIG" if not Path(path).exists() else ""
+        reason = ": ".join(part for part in (error.strerror, hint) if part)
+        raise ConfigError(f"{path}: {reason}") from error
+    try:
+        return parse(content.decode("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: the file must be UTF-8 text") from None
+
+
+def parse(text: str, path: str = "<text>") -> Settings:
+    """Read settings from TOML; `path` is what messages call it, and where file names begin.
+
+    Raises:
+        ConfigError: something in it will not do; a line for each mistake.
+    """
+    try:
+        return _checked(Source.read(text, path))
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply") from None
+
+
+def _checked(source: Source) -> Settings:
+    problems: list[Problem] = list(name_problems(source.tables))
+    try:
+        document = Document.model_validate(source.tables)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        problems += [(line["loc"], line["msg"]) for line in found]
+    if problems:
+        raise source.error(problems)
+    return Settings(source, document)

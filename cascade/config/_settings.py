@@ -1,0 +1,110 @@
+"""`Settings`: a file that was read and checked, and the cascades that it describes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cascade.config._document import Document, TierTable
+from cascade.config._report import Source
+from cascade.config._tables import Problem, unknown
+from cascade.engine import Cascade
+from cascade.errors import ConfigError
+from cascade.policy.routing import Route
+from cascade.tier import Deployment, Tier
+from cascade.types import Provider
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """A settings file in which all that can be checked without keys has been.
+
+    `load` and `parse` make it.
+    """
+
+    source: Source
+    document: Document
+
+    def __repr__(self) -> str:
+        return f"Settings({self.source.path!r}, tiers={list(self.tiers)})"
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The names of the tiers, cheapest first."""
+        return tuple(tier.name for tier in self.document.tiers)
+
+    @property
+    def routes(self) -> Literal["auto"] | tuple[Route, ...]:
+        """The routes, or "auto" for one a task."""
+        routes = self.document.routes
+        return "auto" if routes == "auto" else tuple(each.route() for each in routes)
+
+    def cascade(self, **overrides: Any) -> Cascade:
+        """The cascade that the file describes; keys are looked up now.
+
+        Args:
+            overrides: parameters of `Cascade` that win over the file's, or that no file can hold.
+
+        Raises:
+            ConfigError: there is no tier, a tier has no deployment, or a key is not to be found.
+        """
+        problems: list[Problem] = []
+        deployments = [
+            self._deployments(position, tier, problems)
+            for position, tier in enumerate(self.document.tiers)
+        ]
+        if not deployments:
+            problems.append(((), "there is no tier: add [[tiers]] with [[tiers.deployments]]"))
+        if problems:
+            raise self.source.error(problems)
+        pairs = zip(self.document.tiers, deployments, strict=True)
+        tiers = [Tier(tier.name, *own, gate=tier.gate, retry=tier.retry) for tier, own in pairs]
+        return self._assembled(tiers, overrides)
+
+    def scripted(self, providers: Mapping[str, Provider | Deployment], **overrides: Any) -> Cascade:
+        """The same cascade over providers given; the file's own deployments are left aside.
+
+        Args:
+            providers: by tier name, cheapest first. A tier that the file does not name has the
+                default gate.
+            overrides: parameters of `Cascade` that win over the file's, or that no file can hold.
+
+        Raises:
+            ConfigError: the file names a tier that is not among them.
+        """
+        problems: list[Problem] = [
+            (("tiers", position, "name"), unknown("tier", name, providers))
+            for position, name in enumerate(self.tiers)
+            if name not in providers
+        ]
+        if problems:
+            raise self.source.error(problems)
+        own = {tier.name: tier for tier in self.document.tiers}
+        bare = {name: TierTable(name=name) for name in providers}
+        tiers = [
+            Tier(name, providers[name], gate=tier.gate, retry=tier.retry)
+            for name, tier in (bare | own).items()
+        ]
+        return self._assembled(tiers, overrides)
+
+    def _deployments(
+        self, position: int, tier: TierTable, problems: list[Problem]
+    ) -> list[Deployment]:
+        if not tier.deployments:
+            words = f'tier "{tier.name}" has no deployment: add [[tiers.deployments]] with a model'
+            problems.append((("tiers", position), words))
+        made = []
+        for place, each in enumerate(tier.deployments):
+            try:
+                made.append(each.deployment(Path(self.source.path).parent))
+            except ConfigError as error:
+                problems.append((("tiers", position, "deployments", place), str(error)))
+        return made
+
+    def _assembled(self, tiers: list[Tier], overrides: Mapping[str, Any]) -> Cascade:
+        limits = {"timeout", "max_attempts", "on_exhausted", "monitor"}
+        given = {name: getattr(self.document, name) for name in self.document.given(limits)}
+        try:
+            return Cascade(*tiers, **{"routes": self.routes, **given, **overrides})
+        except ValueError as error:
+            raise ConfigError(f"{self.source.path}: {error}") from error

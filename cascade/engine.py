@@ -1,0 +1,267 @@
+"""`Cascade`: routes a request, has its tiers walked, and reports how it went."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import anyio
+
+from cascade.errand import Errand
+from cascade.monitors import Hook, Monitors
+from cascade.plan import plan
+from cascade.policy.budget import Ledger
+from cascade.policy.monitor import MonitorSettings, MonitorState
+from cascade.policy.routing import DEFAULT_ROUTE, Choice, OnExhausted, Route, Router
+from cascade.result import Aborted, Exhausted, Result
+from cascade.tier import Tier
+from cascade.trace import Outcome, Trace
+from cascade.types import NOTHING, Message, Request, refuse_reserved
+from cascade.walk import Accepted, Draft, Ending, Refused, Stopped, Walk
+
+logger = logging.getLogger("cascade")
+logger.addHandler(logging.NullHandler())
+
+Sink = Callable[[Trace], None]
+"""Gets every finished trace; what it raises is logged once and costs nobody an answer."""
+
+
+class Cascade:
+    """Sends each request to the cheapest tier first and escalates when its gate says no.
+
+    Args:
+        tiers: cheapest first.
+        routes: classes of requests with tiers, gates and limits of their own; "auto" opens one,
+            and so a fallback monitor of its own, for every task it meets.
+        monitor: how fallback monitors decide, where a route does not say.
+        timeout: seconds for a whole request, over all tiers, retries and gates.
+        max_attempts: calls after which a request is neither retried nor failed over; every tier
+            that it walks keeps its first call.
+        on_exhausted: "raise" when no answer was accepted, or hand out the "best" there is.
+        sinks: each gets every finished trace.
+        on_transition: each hears of every fallback monitor's change of phase.
+        clock: monotonic seconds; the event loop's own unless given.
+        random: for jitter, probes and ids; give a seeded one to see the same run twice.
+
+    Raises:
+        ValueError: no tier, two of one name, or a route that does not fit them.
+    """
+
+    def __init__(
+        self,
+        *tiers: Tier,
+        routes: Sequence[Route] | Literal["auto"] = (),
+        monitor: MonitorSettings | None = None,
+        timeout: float = 120.0,
+        max_attempts: int = 4,
+        on_exhausted: OnExhausted = "raise",
+        sinks: Iterable[Sink] = (),
+        on_transition: Iterable[Hook] = (),
+        clock: Callable[[], float] = anyio.current_time,
+        random: Random | None = None,
+    ) -> None:
+        self.tiers = _distinct(tiers)
+        self._router = Router(auto=True) if routes == "auto" else Router(routes)
+        self._plans = {route.name: plan(route, tiers) for route in self._router.routes}
+        self._timeout = _over_zero("timeout", timeout)
+        self._max_attempts = int(_over_zero("max_attempts", max_attempts))
+        self._on_exhausted = _raise_or_best(on_exhausted)
+        self._sinks = tuple(sinks)
+        self._failed_sinks: list[Sink] = []
+        self._clock = clock
+        self._random = random or Random()
+        self._monitors = Monitors(
+            monitor or MonitorSettings(), on_transition, clock, self._random.random
+        )
+        for route in self._router.routes:
+            for stage in self._plans[route.name][:-1]:
+                self._monitors.watch(route, stage.tier.name)
+
+    async def run(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        task: str | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        schema: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        on_exhausted: OnExhausted | None = None,
+        tags: Mapping[str, str] = NOTHING,
+        **parameters: Any,
+    ) -> Result:
+        """Answer one request with the cheapest tier whose answer passes its gate.
+
+        Args:
+            prompt: the user's text; or give `messages`.
+            messages: the conversation in OpenAI's shape, oldest first.
+            task: what kind of work this is; chooses the route.
+            tools: tool definitions in OpenAI's shape.
+            schema: JSON schema of the answer; endpoints are told, and `MatchesSchema()` checks it.
+            timeout: seconds for this request, instead of the route's.
+            on_exhausted: "raise" or "best" for this request.
+            tags: words of your own for the trace; they are not sent.
+            parameters: everything else goes to the endpoint unchanged (temperature, stop, ...).
+
+        Raises:
+            Exhausted: no tier's answer was accepted.
+            Aborted: an endpoint refused the request itself.
+            TypeError, ValueError: the arguments make no request.
+        """
+        refuse_reserved(parameters, "run()")
+        choice = self._router.choose(task)
+        request = Request(
+            messages=_conversation(prompt, messages),
+            tools=tuple(tools),
+            schema=schema,
+            parameters={**choice.route.parameters, **parameters},
+            task=task,
+            tags=dict(tags),
+        )
+        best = _raise_or_best(on_exhausted or self._on_exhausted) == "best"
+        return await self._answer(self._errand(request, choice, timeout), best)
+
+    def monitors(self) -> dict[tuple[str, str], MonitorState]:
+        """A reading of every fallback monitor, by (route, tier)."""
+        return self._monitors.states()
+
+    async def aclose(self) -> None:
+        """Close the connections that this cascade's providers opened."""
+        for tier in self.tiers:
+            for deployment in tier.deployments:
+                close = getattr(deployment.provider, "aclose", None)
+                if close is not None:
+                    await close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with anyio.move_on_after(1, shield=True):
+            await self.aclose()
+
+    def _errand(self, request: Request, choice: Choice, timeout: float | None) -> Errand:
+        default = choice.route.timeout or self._timeout
+        seconds = default if timeout is None else _over_zero("timeout", timeout)
+        now = self._clock()
+        return Errand(
+            request=request,
+            choice=choice,
+            ledger=Ledger(now + seconds, self._max_attempts),
+            clock=self._clock,
+            random=self._random.random,
+            started=now,
+            started_at=time.time(),
+        )
+
+    async def _answer(self, errand: Errand, best: bool) -> Result:
+        """Walk the tiers; whatever comes of it, the sinks get one trace."""
+        stages = self._plans.get(errand.choice.route.name) or self._plans[DEFAULT_ROUTE]
+        walk = Walk(errand, stages, self._monitors)
+        try:
+            ending = await walk.run()
+        except BaseException as error:
+            cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+            outcome = Outcome.CANCELLED if cancelled else Outcome.FAILED
+            self._finish(errand, walk, outcome, error=type(error).__name__)
+            raise
+        return self._end(errand, walk, ending, best)
+
+    def _end(self, errand: Errand, walk: Walk, ending: Ending, best: bool) -> Result:
+        match ending:
+            case Accepted(draft):
+                return _result(draft, self._finish(errand, walk, Outcome.ACCEPTED, draft.tier))
+            case Stopped(reason, Draft() as draft) if best:
+                trace = self._finish(errand, walk, Outcome.BEST, draft.tier, reason)
+                return _result(draft, trace)
+            case Stopped(reason, draft, error):
+                trace = self._finish(errand, walk, Outcome.EXHAUSTED, error=reason)
+                raise Exhausted(reason, trace, draft.response if draft else None) from error
+            case Refused(error):
+                trace = self._finish(errand, walk, Outcome.ABORTED, error=error.label)
+                raise Aborted(error, trace) from error
+
+    def _finish(
+        self,
+        errand: Errand,
+        walk: Walk,
+        outcome: Outcome,
+        tier: str | None = None,
+        error: str | None = None,
+    ) -> Trace:
+        trace = Trace(
+            id=f"{self._random.getrandbits(128):032x}",
+            route=errand.choice.route.name,
+            route_reason=errand.choice.reason,
+            task=errand.request.task,
+            outcome=outcome,
+            steps=tuple(walk.steps),
+            started_at=errand.started_at,
+            seconds=self._clock() - errand.started,
+            tier=tier,
+            error=error,
+            tags=errand.request.tags,
+        )
+        for sink in self._sinks:
+            self._give(sink, trace)
+        return trace
+
+    def _give(self, sink: Sink, trace: Trace) -> None:
+        try:
+            sink(trace)
+        except Exception:  # a sink must not cost the caller an answer
+            if sink not in self._failed_sinks:
+                self._failed_sinks.append(sink)
+                logger.exception("a sink failed; its further failures are not logged")
+
+
+def _result(draft: Draft, trace: Trace) -> Result:
+    parsed = draft.verdict.value if draft.verdict else None
+    return Result(draft.response, trace, trace.outcome is Outcome.ACCEPTED, parsed)
+
+
+def _conversation(prompt: str | None, messages: Sequence[Message] | None) -> tuple[Message, ...]:
+    if (prompt is None) == (messages is None):
+        raise TypeError("give either a prompt or messages=[...]")
+    if prompt is not None:
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompt is text, got {type(prompt).__name__}; or give messages=[...]")
+        return ({"role": "user", "content": prompt},)
+    if not messages or isinstance(messages, str):
+        raise ValueError('messages needs at least one {"role": ..., "content": ...}')
+    for position, message in enumerate(messages):
+        if not isinstance(message, Mapping) or "role" not in message:
+            raise ValueError(f'messages[{position}] is no mapping with a "role"')
+    return tuple(messages)
+
+
+def _distinct(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+    if not tiers:
+        raise ValueError("a cascade needs a tier: Cascade(Tier(name, OpenAI(model)), ...)")
+    for tier in tiers:
+        if not isinstance(tier, Tier):
+            raise TypeError(f"Cascade takes tiers, got {tier!r}; write Tier(name, {tier!r})")
+    names = [tier.name for tier in tiers]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"tier names must differ, {sorted(twice)} come twice")
+    return tiers
+
+
+def _raise_or_best(word: OnExhausted) -> OnExhausted:
+    if word not in {"raise", "best"}:
+        raise ValueError(f"on_exhausted is 'raise' or 'best', not {word!r}")
+    return word
+
+
+def _over_zero(name: str, value: float) -> float:
+    if not value > 0:
+        raise ValueError(f"{name} must be over 0, got {value}")
+    return value

@@ -1,0 +1,77 @@
+"""Runs a gate on an answer: timed part by part, slow parts in a worker thread."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+
+from cascade.simulation import is_simulated
+from cascade.trace import GateTime
+from cascade.types import Request, Response
+from gates import AllOf, Candidate, Gate, Status, Verdict, check
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a tier's gate said, and how long each of its parts took; no verdict without a gate."""
+
+    verdict: Verdict | None = None
+    times: tuple[GateTime, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer is accepted."""
+        return self.verdict is None or self.verdict.passed
+
+    @property
+    def reason(self) -> str:
+        """Why, in a few words."""
+        if self.verdict is None:
+            return "this tier has no gate"
+        return self.verdict.reason or f"{self.verdict.gate}: {self.verdict.status.name.lower()}"
+
+
+NO_GATE = Judgement()
+
+
+def candidate_of(request: Request, response: Response) -> Candidate:
+    """The answer as gates see it."""
+    return Candidate(
+        text=response.text,
+        finish_reason=response.finish_reason,
+        logprobs=response.logprobs,
+        tool_calls=response.tool_calls,
+        refusal=response.refusal,
+        prompt=request.text,
+        tools=request.tools,
+        schema=request.schema,
+    )
+
+
+async def judge(
+    gate: Gate, candidate: Candidate, clock: Callable[[], float], deadline: float
+) -> Judgement:
+    """Judge `candidate`; a blocking gate that has no verdict by `deadline` on `clock` abstains.
+
+    The parts of an `AllOf` run one by one, so that each has its own time and only the blocking
+    ones cost a thread.
+    """
+    parts: Sequence[Gate] = gate.gates if isinstance(gate, AllOf) else (gate,)
+    verdicts, times = [], []
+    for part in parts:
+        begun = clock()
+        blocks = part.blocking and not is_simulated()
+        verdict = await _in_thread(part, candidate, deadline - begun) if blocks else None
+        verdicts.append(verdict or check(part, candidate))
+        times.append(GateTime(verdicts[-1].gate, clock() - begun))
+        if verdicts[-1].status is Status.FAIL:
+            break
+    verdict = gate.combine(verdicts) if isinstance(gate, AllOf) else verdicts[0]
+    return Judgement(verdict, tuple(times))
+
+
+async def _in_thread(gate: Gate, candidate: Candidate, seconds: float) -> Verdict:
+    with anyio.move_on_after(seconds):
+        return await anyio.to_thread.run_sync(check, gate, candidate, abandon_on_cancel=True)
+    return gate.abstains("no verdict within the request's time")

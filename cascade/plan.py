@@ -1,0 +1,62 @@
+"""What a route makes of the tiers: which to walk, each with the gate that judges it there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from cascade.policy.routing import Route
+from cascade.tier import Tier
+from gates import Gate, NotEmpty, NotRefusal, as_gate
+
+DEFAULT_GATE: Gate = NotEmpty() & NotRefusal()
+"""Of every tier but the last, unless it is given one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A tier as one route uses it; the last one is never bypassed.
+
+    `top_logprobs` is what the gate needs of the answer's log probabilities.
+    """
+
+    tier: Tier
+    gate: Gate | None
+    last: bool
+    top_logprobs: int | None
+
+
+def plan(route: Route, tiers: Sequence[Tier]) -> tuple[Stage, ...]:
+    """The stages of `route`, in order.
+
+    Raises:
+        ValueError: the route walks no tier, or names one that is not there or not on its way.
+    """
+    by_name = {tier.name: tier for tier in tiers}
+    walked = tuple(by_name) if route.tiers is None else route.tiers
+    if not walked:
+        raise ValueError(
+            f"route {route.name!r} walks no tier; name at least one of {list(by_name)}"
+        )
+    for name in walked:
+        _require(name, by_name, f"route {route.name!r} walks a tier that is not there")
+    for name in route.gates:
+        _require(name, walked, f"route {route.name!r} has a gate for a tier that it does not walk")
+    if len(set(walked)) < len(walked):
+        raise ValueError(f"route {route.name!r} walks a tier twice: {list(walked)}")
+    return tuple(_stage(route, by_name[name], last=name == walked[-1]) for name in walked)
+
+
+def _stage(route: Route, tier: Tier, *, last: bool) -> Stage:
+    given = route.gates.get(tier.name)
+    gate = tier.gate if given is None else as_gate(given)
+    if gate is None and not last:
+        gate = DEFAULT_GATE
+    return Stage(tier, gate, last, None if gate is None else gate.top_logprobs)
+
+
+def _require(name: str, known: Iterable[str], what: str) -> None:
+    if name in (names := list(known)):
+        return
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {names}"
+    raise ValueError(f"{what}: {name!r}; {hint}")

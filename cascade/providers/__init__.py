@@ -1,0 +1,6 @@
+"""The code that talks to models; the only rooms that touch HTTP."""
+
+from cascade.providers.openai import OpenAI
+from cascade.providers.scripted import Scripted
+
+__all__ = ["OpenAI", "Scripted"]

@@ -1,0 +1,91 @@
+"""Reads an answer's body, counted as it is unpacked, so that no small one grows without bound."""
+
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from typing import Protocol, cast
+
+from cascade.errors import AnswerTooLarge, MalformedAnswer
+
+MAX_ANSWER_BYTES = 8 << 20
+"""Decoded bytes that are read of one answer."""
+
+MAX_ERROR_BYTES = 64 << 10
+"""Decoded bytes that are read of an error; what follows is left unread."""
+
+BLOCK = 1 << 20
+"""Most bytes that one step of unpacking makes."""
+
+
+class HttpResponse(Protocol):
+    """What is used of an httpx2 or httpx response."""
+
+    status_code: int
+    is_stream_consumed: bool
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def content(self) -> bytes: ...
+
+    def aiter_raw(self) -> AsyncIterator[bytes]: ...
+
+
+async def read_body(response: HttpResponse, host: str) -> bytes:
+    """The body of `response`, unpacked.
+
+    It is unpacked here and not by the client: httpx and older httpx2 make 64 MiB of one chunk.
+
+    Raises:
+        AnswerTooLarge: a 200 has more bytes than we read; of an error the first ones are given.
+        MalformedAnswer: it is packed in a way that we did not ask for, or broken.
+    """
+    limit = MAX_ANSWER_BYTES if response.status_code == 200 else MAX_ERROR_BYTES
+    body = await _read(response, host, limit)
+    if len(body) > limit and response.status_code == 200:
+        raise AnswerTooLarge(f"{host} sent more than {limit >> 20} MiB", status=200)
+    return bytes(body[:limit])
+
+
+async def _read(response: HttpResponse, host: str, limit: int) -> bytes | bytearray:
+    if response.is_stream_consumed:
+        return response.content  # a client's own hook, or its mock transport, has read it
+    unpacked, body = _unpacking(response, host), bytearray()
+    chunks = cast("AsyncGenerator[bytes]", response.aiter_raw())
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            for part in unpacked(chunk):
+                body += part
+                if len(body) > limit:
+                    return body
+    return body
+
+
+def _unpacking(response: HttpResponse, host: str) -> Callable[[bytes], Iterable[bytes]]:
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding in {"identity", ""}:
+        return lambda chunk: (chunk,)
+    if coding not in {"gzip", "x-gzip"}:
+        raise MalformedAnswer(
+            f"{host} packed its answer in a way that was not asked for", status=response.status_code
+        )
+    return _Gzip(host, response.status_code).unpacked
+
+
+class _Gzip:
+    """Unpacks gzip in pieces of bounded size. What is cut short is seen as JSON that is broken."""
+
+    def __init__(self, host: str, status: int) -> None:
+        self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._host, self._status = host, status
+
+    def unpacked(self, chunk: bytes) -> Iterator[bytes]:
+        try:
+            part = self._unpacker.decompress(chunk, BLOCK)
+            while part:
+                yield part
+                part = self._unpacker.decompress(self._unpacker.unconsumed_tail, BLOCK)
+        except zlib.error:
+            text = f"{self._host} sent an answer that cannot be unpacked"
+            raise MalformedAnswer(text, status=self._status) from None

@@ -1,0 +1,190 @@
+"""Chat completions of OpenAI and of every endpoint that speaks its format."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from cascade.errors import MalformedAnswer, ServerFailed
+from cascade.logprobs import logprobs_of
+from cascade.providers._clients import HttpClient
+from cascade.providers._failures import error_of
+from cascade.providers._http import Endpoint, checked_url, found_key
+from cascade.providers._secrets import SecretLike
+from cascade.types import MAX_TOKENS, Request, Response, Usage
+from gates import Logprobs, ToolCall
+
+OPENAI_URL = "https://api.openai.com/v1"
+NO_HEADERS: Mapping[str, str | SecretLike] = MappingProxyType({})
+
+BROKEN_OFF = frozenset({"error", "insufficient_system_resource"})
+"""Finish reasons of OpenRouter and DeepSeek for an answer that failed on the way."""
+
+
+class OpenAI:
+    """A model behind an OpenAI-compatible chat-completions endpoint.
+
+    Args:
+        model: the model's name there.
+        base_url: up to and including the version, "https://host/v1".
+        api_key: text or SecretStr; unless given, it is read from the environment. An endpoint on
+            this machine needs none.
+        api_key_env: the variable to read it from. OPENAI_API_KEY unless given, but only for
+            api.openai.com: no key goes to a host that it was not meant for.
+        headers: sent along with every call; a value may be a SecretStr.
+        allow_http: permit plain HTTP to another machine.
+        client: an httpx2 or httpx client of your own; you close it.
+
+    Raises:
+        ConfigError: no key was found, or the URL, the key or a header will not do.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str = OPENAI_URL,
+        api_key: str | SecretLike | None = None,
+        api_key_env: str | None = None,
+        headers: Mapping[str, str | SecretLike] = NO_HEADERS,
+        allow_http: bool = False,
+        client: HttpClient | None = None,
+    ) -> None:
+        self.model = model
+        self.url = checked_url(base_url, allow_http=allow_http)
+        at_home = self.url == OPENAI_URL
+        variable = api_key_env or ("OPENAI_API_KEY" if at_home else None)
+        key = found_key(f"OpenAI({model!r})", self.url, api_key, variable)
+        self._endpoint = Endpoint(self.url, headers, key, ("authorization", "Bearer "), client)
+
+    def __repr__(self) -> str:
+        return f"OpenAI({self.model!r}, base_url={self.url!r})"
+
+    async def complete(self, request: Request) -> Response:
+        """Answer one request.
+
+        Raises:
+            ProviderError: see `cascade.errors`.
+        """
+        body = body_of(self.model, request)
+        return await self._endpoint.post("/chat/completions", body, self._read)
+
+    def _read(self, body: Mapping[str, Any]) -> Response:
+        host, hide = self._endpoint.host, self._endpoint.hide
+        if body.get("error") and not body.get("choices"):
+            raise error_of(host, _status_in(body), {}, body, hide)
+        return response_of(body, host)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        await self._endpoint.aclose()
+
+
+def body_of(model: str, request: Request) -> dict[str, Any]:
+    """The JSON body of a chat-completions call; the caller's parameters go in unchanged."""
+    body: dict[str, Any] = {**request.parameters, "model": model}
+    body["messages"] = [dict(message) for message in request.messages]
+    if request.tools:
+        body["tools"] = [dict(tool) for tool in request.tools]
+    if request.schema is not None and "response_format" not in body:
+        answer = {"name": "answer", "schema": dict(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": answer}
+    if request.top_logprobs is not None:
+        _ask_for_logprobs(body, request.top_logprobs)
+    return body
+
+
+def _ask_for_logprobs(body: dict[str, Any], alternatives: int) -> None:
+    """Add to what the caller asked for; one who said no, or nonsense, keeps it."""
+    asked = body.get("top_logprobs") or 0
+    if body.setdefault("logprobs", True) is True and alternatives and isinstance(asked, int):
+        body["top_logprobs"] = max(alternatives, asked)
+
+
+def response_of(body: Mapping[str, Any], host: str) -> Response:
+    """Read a chat completion; unknown fields are left alone.
+
+    Raises:
+        MalformedAnswer: it has no choice with a message.
+        ServerFailed: the endpoint says that it broke off.
+    """
+    choice = _first(body.get("choices"), host)
+    if _string(choice.get("finish_reason")) in BROKEN_OFF:
+        raise ServerFailed(f"{host} broke off its answer", status=200)
+    message = _mapping(choice.get("message"), "a message", host)
+    return Response(
+        text=_text(message.get("content")),
+        finish_reason=_string(choice.get("finish_reason")),
+        logprobs=_logprobs(choice.get("logprobs")),
+        tool_calls=_tool_calls(message.get("tool_calls"), host),
+        refusal=_string(message.get("refusal")),
+        model=_string(body.get("model")),
+        usage=_usage(body.get("usage")),
+        id=_string(body.get("id")),
+    )
+
+
+def _first(choices: object, host: str) -> Mapping[str, Any]:
+    if not isinstance(choices, list) or not choices:
+        raise MalformedAnswer(f"{host} answered without a choice", status=200)
+    return _mapping(choices[0], "a choice", host)
+
+
+def _mapping(value: object, what: str, host: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise MalformedAnswer(f"{host} answered without {what}", status=200)
+    return value
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _text(content: object) -> str:
+    """Most endpoints send text; some send a list of parts, of which the texts count."""
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def _tool_calls(calls: object, host: str) -> tuple[ToolCall, ...]:
+    if not isinstance(calls, list):
+        return ()
+    return tuple(_tool_call(_mapping(call, "a readable tool call", host), host) for call in calls)
+
+
+def _tool_call(call: Mapping[str, Any], host: str) -> ToolCall:
+    function = _mapping(call.get("function"), "a tool call's function", host)
+    return ToolCall(
+        id=_string(call.get("id")) or "",
+        name=_string(function.get("name")) or "",
+        arguments=_string(function.get("arguments")) or "",
+    )
+
+
+def _usage(usage: object) -> Usage | None:
+    if not isinstance(usage, Mapping):
+        return None
+    prompt, answer = map(_count, (usage.get("prompt_tokens"), usage.get("completion_tokens")))
+    if prompt is None or answer is None:
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    return Usage(prompt, answer, min(cached or 0, prompt))
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= MAX_TOKENS else None
+
+
+def _logprobs(found: object) -> Logprobs | None:
+    return logprobs_of(found.get("content")) if isinstance(found, Mapping) else None
+
+
+def _status_in(body: Mapping[str, Any]) -> int:
+    """Some gateways send errors with a 200 and the true status inside."""
+    error = body["error"]
+    code = _count(error.get("code")) if isinstance(error, Mapping) else None
+    return code if code is not None and 400 <= code < 600 else 500

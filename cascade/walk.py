@@ -1,0 +1,202 @@
+"""One request on its way through the tiers of its route."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from cascade.errand import Errand
+from cascade.errors import CallTimedOut, ProviderError, Remedy
+from cascade.judge import NO_GATE, Judgement, candidate_of, judge
+from cascade.monitors import Monitors, Watch
+from cascade.plan import Stage
+from cascade.policy.monitor import Outlay, Ticket
+from cascade.result import Reason
+from cascade.trace import Attempt, Decision, Step
+from cascade.types import Response
+from gates import Verdict
+
+logger = logging.getLogger("cascade")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A complete answer of a tier, and what its gate said, if it had one."""
+
+    tier: str
+    response: Response
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The walk ended with an answer that passed."""
+
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The walk ended without one; `draft` is the last complete answer, `error` the last error."""
+
+    reason: Reason
+    draft: Draft | None
+    error: ProviderError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An endpoint refused the request itself."""
+
+    error: ProviderError
+
+
+Ending = Accepted | Stopped | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One tier's turn while it lasts; `ticket` is None where no monitor takes notice."""
+
+    stage: Stage
+    begun: float
+    watch: Watch | None
+    ticket: Ticket | None
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Walk:
+    """Asks tier after tier until an answer passes; `steps` is what has happened so far."""
+
+    def __init__(self, errand: Errand, stages: Sequence[Stage], monitors: Monitors) -> None:
+        self.steps: list[Step] = []
+        self._errand = errand
+        self._stages = stages
+        self._watches = {
+            stage.tier.name: monitors.watch(errand.choice.route, stage.tier.name)
+            for stage in stages
+            if not stage.last
+        }
+        self._draft: Draft | None = None
+        self._error: ProviderError | None = None
+        self._bypassed: list[tuple[Stage, Draft | None]] = []
+
+    async def run(self) -> Ending:
+        """Walk the tiers in order; then, where all later ones failed, those that were bypassed."""
+        for stage in self._stages:
+            ending = await self._enter(stage)
+            if ending is not None:
+                return ending
+        while self._bypassed:
+            stage, draft_then = self._bypassed.pop()
+            ending = await self._visit(stage) if self._draft is draft_then else None
+            if ending is not None:
+                return ending
+        return self._stopped()
+
+    async def _enter(self, stage: Stage) -> Ending | None:
+        """Visit a tier, unless its monitor says to go straight on."""
+        watch = self._watches.get(stage.tier.name)
+        ticket = None if watch is None else watch.admit()
+        if watch is None or ticket is None or ticket.cascades:
+            return await self._visit(stage, watch, ticket)
+        state = watch.state()
+        reason = f"{state.phase.value}: {state.reason}"
+        self.steps.append(Step(stage.tier.name, Decision.SKIP, reason))
+        self._bypassed.append((stage, self._draft))
+        return None
+
+    async def _visit(
+        self, stage: Stage, watch: Watch | None = None, ticket: Ticket | None = None
+    ) -> Ending | None:
+        """Ask one tier and judge its answer: an ending if the walk is over, None to go on."""
+        if self._errand.expired:
+            return Stopped("deadline", self._draft, self._error)
+        visit = _Visit(stage, self._errand.clock(), watch, ticket)
+        try:
+            response = await self._asked(visit)
+            judgement = await self._judged(stage, response)
+        except ProviderError as error:
+            return self._failed(visit, error)
+        except BaseException as error:
+            self._close(visit, Decision.ABORT, type(error).__name__)
+            raise
+        return self._answered(visit, response, judgement)
+
+    async def _asked(self, visit: _Visit) -> Response:
+        request, stage = self._errand.request, visit.stage
+        if stage.top_logprobs is not None:
+            request = replace(request, top_logprobs=stage.top_logprobs)
+        return await stage.tier.ask(request, self._errand, visit.attempts)
+
+    async def _judged(self, stage: Stage, response: Response) -> Judgement:
+        if stage.gate is None:
+            return NO_GATE
+        candidate = candidate_of(self._errand.request, response)
+        return await judge(stage.gate, candidate, self._errand.clock, self._errand.ledger.deadline)
+
+    def _failed(self, visit: _Visit, error: ProviderError) -> Ending | None:
+        self._error = error
+        if error.remedy is Remedy.ABORT:
+            self._close(visit, Decision.ABORT, error.label)
+            return Refused(error)
+        self._close(visit, Decision.ESCALATE, error.label)
+        return None
+
+    def _answered(self, visit: _Visit, response: Response, judgement: Judgement) -> Ending | None:
+        accepted = judgement.passed
+        decision = Decision.ACCEPT if accepted else Decision.ESCALATE
+        self._close(visit, decision, judgement.reason, judgement)
+        if visit.watch is not None and visit.ticket is not None:
+            visit.watch.record(visit.ticket, fallback=not accepted)
+        self._draft = Draft(visit.stage.tier.name, response, judgement.verdict)
+        self._error = None
+        if not accepted:
+            return None
+        self._observe()
+        return Accepted(self._draft)
+
+    def _close(
+        self, visit: _Visit, decision: Decision, reason: str, judgement: Judgement = NO_GATE
+    ) -> None:
+        tier = visit.stage.tier.name
+        if decision is Decision.ESCALATE:
+            logger.info("%s: escalating from %s: %s", self._errand.choice.route.name, tier, reason)
+        self.steps.append(
+            Step(
+                tier=tier,
+                decision=decision,
+                reason=reason,
+                seconds=self._errand.clock() - visit.begun,
+                attempts=tuple(visit.attempts),
+                verdict=judgement.verdict,
+                gate_times=judgement.times,
+            )
+        )
+
+    def _stopped(self) -> Stopped:
+        return Stopped(self._why(self._error), self._draft, self._error)
+
+    def _why(self, error: ProviderError | None) -> Reason:
+        if error is None:
+            return "gates"
+        if isinstance(error, CallTimedOut) and self._errand.expired:
+            return "deadline"
+        return "attempts" if self._errand.ledger.capped else "errors"
+
+    def _observe(self) -> None:
+        """Tell each monitor what its tier took, and what going on from there took."""
+        position = {step.tier: number for number, step in enumerate(self.steps)}
+        if len(position) < len(self.steps):
+            return  # a tier came twice, as a last resort: no measure of going straight on
+        for tier, watch in self._watches.items():
+            if tier in position:
+                here = position[tier]
+                watch.observe(_outlay(self.steps[here : here + 1]), _outlay(self.steps[here + 1 :]))
+
+
+def _outlay(steps: Sequence[Step]) -> Outlay | None:
+    """What these steps took together; None where they brought no answer, or one without price."""
+    answered = any(step.verdict or step.decision is Decision.ACCEPT for step in steps)
+    if not answered or any(step.unpriced for step in steps):
+        return None
+    return Outlay(sum(step.cost for step in steps), sum(step.seconds for step in steps))

@@ -1,0 +1,291 @@
+"""What good settings files build."""
+
+import inspect
+from dataclasses import fields
+from random import Random
+
+import pytest
+
+import gates
+from cascade import (
+    Cascade,
+    ConfigError,
+    Deployment,
+    MonitorSettings,
+    OpenAI,
+    Price,
+    Retry,
+    Route,
+    Scripted,
+    Tier,
+)
+from cascade.config import Settings, parse
+from cascade.config._document import DeploymentTable, Document, RouteTable, TierTable
+from cascade.config._registry import GATES, SCORERS
+from gates import (
+    AllOf,
+    AnswerProbability,
+    AnyOf,
+    AtLeast,
+    Complete,
+    FunctionGate,
+    Gate,
+    Length,
+    MatchesSchema,
+    MeanProbability,
+    Not,
+    NotEmpty,
+    NotRefusal,
+    QuantileProbability,
+    StatedConfidence,
+)
+
+WHOLE = """
+timeout = 60
+max_attempts = 5
+on_exhausted = "best"
+
+[monitor]
+threshold = "auto"
+window = 100
+
+[[tiers]]
+name = "cheap"
+[[tiers.deployments]]
+provider = "openai"
+model = "small"
+base_url = "https://models.example/v1"
+api_key_env = "EXAMPLE_KEY"
+headers = { x-team = "search" }
+timeout = 30
+name = "small-eu"
+price = { input = 0.1, output = 0.4, cached = 0.025 }
+[[tiers.deployments]]
+model = "small"
+base_url = "http://10.0.0.7/v1"
+api_key_env = "EXAMPLE_KEY"
+allow_http = true
+price = { input = 0, output = 0 }
+[tiers.retry]
+retries = 1
+first = 0.1
+[[tiers.gates]]
+gate = "NotEmpty"
+[[tiers.gates]]
+gate = "AtLeast"
+threshold = 0.9
+scorer = { scorer = "AnswerProbability", field = "Answer" }
+
+[[tiers]]
+name = "strong"
+[[tiers.deployments]]
+model = "large"
+api_key_env = "EXAMPLE_KEY"
+price = { input = 2, output = 8 }
+
+[[routes]]
+name = "faq"
+tasks = ["faq", "smalltalk"]
+tiers = ["cheap", "strong"]
+timeout = 20
+parameters = { temperature = 0, stop = ["\\n"] }
+[routes.monitor]
+threshold = 0.3
+[routes.gates]
+cheap = [ { gate = "Complete" } ]
+"""
+
+
+def gates_of(text: str) -> Gate | None:
+    """The gate that `gates = text` gives a tier."""
+    cascade = parse(f'[[tiers]]\nname = "a"\ngates = {text}').scripted({"a": Scripted(["x"])})
+    return cascade.tiers[0].gate
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("EXAMPLE_KEY", "very-secret")
+    return parse(WHOLE)
+
+
+def test_tiers_come_in_the_files_order_with_their_deployments(whole: Settings) -> None:
+    cheap, strong = whole.cascade().tiers
+    assert (cheap.name, strong.name) == whole.tiers == ("cheap", "strong")
+    eu, local = cheap.deployments
+    assert (eu.name, eu.timeout, eu.price) == ("small-eu", 30.0, Price(0.1, 0.4, 0.025))
+    assert (eu.provider.model, eu.provider.url) == ("small", "https://models.example/v1")
+    assert (local.name, local.provider.url, local.timeout) == ("small", "http://10.0.0.7/v1", 60.0)
+    assert isinstance(local.provider, OpenAI)
+
+
+def test_gates_and_retries_belong_to_their_tier(whole: Settings) -> None:
+    cheap, strong = whole.cascade().tiers
+    assert cheap.gate == AllOf(NotEmpty(), AtLeast(0.9, AnswerProbability("Answer")))
+    assert cheap.retry == Retry(retries=1, first=0.1)
+    assert (strong.gate, strong.retry) == (None, Retry())
+
+
+def test_routes_have_every_field_that_the_file_sets(whole: Settings) -> None:
+    assert whole.routes == (
+        Route(
+            name="faq",
+            tasks=("faq", "smalltalk"),
+            tiers=("cheap", "strong"),
+            gates={"cheap": Complete()},
+            parameters={"temperature": 0, "stop": ["\n"]},
+            monitor=MonitorSettings(threshold=0.3),
+            timeout=20.0,
+        ),
+    )
+
+
+def test_every_route_gets_its_own_or_the_files_monitor(whole: Settings) -> None:
+    states = whole.cascade().monitors()
+    assert {key: state.threshold for key, state in states.items()} == {
+        ("faq", "cheap"): 0.3,
+        ("default", "cheap"): 0.4,
+    }
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_limits_reach_the_cascade() -> None:
+    settings = parse('timeout = 2\nmax_attempts = 1\non_exhausted = "best"')
+    cascade = settings.scripted({"weak": Scripted(["I cannot help with that."]), "b": Slow()})
+    result = await cascade.run("x")
+    assert (result.text, result.accepted) == ("I cannot help with that.", False)
+    assert result.seconds == pytest.approx(2.0)
+
+
+class Slow(Scripted):
+    """A provider that answers after ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(["late"], latency=10.0)
+
+
+def test_overrides_win_over_the_file(whole: Settings) -> None:
+    cascade = whole.cascade(routes="auto", random=Random(1))
+    assert set(cascade.monitors()) == {("default", "cheap")}
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_automatic_routes_open_one_a_task() -> None:
+    settings = parse('routes = "auto"')
+    assert settings.routes == "auto"
+    cascade = settings.scripted({"a": Scripted(["yes"]), "b": Scripted([])})
+    result = await cascade.run("x", task="poems")
+    assert (result.trace.route, result.text) == ("poems", "yes")
+
+
+@pytest.mark.parametrize(
+    ("text", "gate"),
+    [
+        pytest.param("[]", AllOf(), id="an empty list accepts everything"),
+        pytest.param('[{ gate = "NotRefusal" }]', NotRefusal(), id="one stands alone"),
+        pytest.param(
+            '[{ gate = "NotRefusal", languages = ["en", "de"] }]',
+            NotRefusal(languages=("en", "de")),
+            id="arrays become tuples",
+        ),
+        pytest.param(
+            '[{ gate = "AnyOf", gates = [{ gate = "Length", at_most = 10 },'
+            ' { gate = "AllOf", gates = [] }] }]',
+            AnyOf(Length(at_most=10), AllOf()),
+            id="AnyOf and AllOf nest",
+        ),
+        pytest.param('[{ gate = "AnyOf", gates = [] }]', AnyOf(), id="an empty AnyOf stays one"),
+        pytest.param(
+            '[{ gate = "Not", of = { gate = "NotEmpty" } }]', Not(NotEmpty()), id="Not of a gate"
+        ),
+        pytest.param(
+            '[{ gate = "MatchesSchema", schema = { type = "object" }, repair = true }]',
+            MatchesSchema({"type": "object"}, repair=True),
+            id="a schema is a table",
+        ),
+        pytest.param(
+            '[{ gate = "MatchesSchema", schema = true }]', MatchesSchema(True), id="or a boolean"
+        ),
+        pytest.param(
+            '[{ gate = "AtLeast", threshold = 1, scorer = { scorer = "MeanProbability" },'
+            ' missing = "pass" }]',
+            AtLeast(1.0, MeanProbability(), "pass"),
+            id="a whole number is a number",
+        ),
+        pytest.param(
+            '[{ gate = "AtLeast", threshold = 0.5,'
+            ' scorer = { scorer = "StatedConfidence", of = "Answer", scale = 100 } }]',
+            AtLeast(0.5, StatedConfidence(of="Answer", scale=100.0)),
+            id="a scorer's own parameters",
+        ),
+        pytest.param(
+            '[{ gate = "AtLeast", threshold = 0.5,'
+            ' scorer = { scorer = "QuantileProbability", q = 0.2 } }]',
+            AtLeast(0.5, QuantileProbability(0.2)),
+            id="a quantile",
+        ),
+    ],
+)
+def test_gate_tables_build_their_classes(text: str, gate: Gate) -> None:
+    assert gates_of(text) == gate
+
+
+def test_a_missing_gates_key_leaves_the_default() -> None:
+    cascade = parse('[[tiers]]\nname = "a"').scripted({"a": Scripted([])})
+    assert cascade.tiers[0].gate is None
+
+
+def test_a_file_of_gates_alone_serves_the_tiers_given() -> None:
+    settings = parse('[[tiers]]\nname = "weak"\ngates = [{ gate = "Complete" }]')
+    weak, strong = Scripted([], model="weak"), Scripted([], model="strong")
+    cascade = settings.scripted({"weak": weak, "strong": Deployment(strong, timeout=5.0)})
+    assert [tier.name for tier in cascade.tiers] == ["weak", "strong"]
+    assert [tier.gate for tier in cascade.tiers] == [Complete(), None]
+    assert cascade.tiers[0].deployments[0].provider is weak
+    assert cascade.tiers[1].deployments[0].timeout == 5.0
+
+
+def test_given_providers_keep_their_order_and_need_no_keys() -> None:
+    cascade = parse(WHOLE).scripted({"strong": Scripted([]), "cheap": Scripted([])}, routes=())
+    assert [tier.name for tier in cascade.tiers] == ["strong", "cheap"]
+
+
+def test_a_tier_that_is_not_given_is_named_with_the_nearest() -> None:
+    settings = parse('[[tiers]]\nname = "weka"', "gates.toml")
+    with pytest.raises(ConfigError) as caught:
+        settings.scripted({"weak": Scripted([]), "strong": Scripted([])})
+    assert str(caught.value) == (
+        'gates.toml:2: tiers[0].name: unknown tier "weka": did you mean "weak"? known: weak, strong'
+    )
+
+
+def parameters(callable_: object) -> set[str]:
+    assert callable(callable_)
+    return set(inspect.signature(callable_).parameters)
+
+
+def test_the_file_says_what_the_classes_say() -> None:
+    """What the left side removes no file can hold; what the right side removes is the file's."""
+    live = {"sinks", "on_transition", "clock", "random"}
+    assert parameters(Cascade) - live == set(Document.keys())
+    assert {name.replace("gate", "gates") for name in parameters(Tier)} == set(TierTable.keys())
+    assert {field.name for field in fields(Route)} == set(RouteTable.keys())
+    deployment = parameters(Deployment) | (parameters(OpenAI) - {"client", "api_key"})
+    assert deployment == set(DeploymentTable.keys()) - {"api_key_file"}
+
+
+def test_every_gate_and_scorer_that_gates_exports_can_be_named() -> None:
+    """Except what is made of another: a function, or learned weights."""
+    exported = [getattr(gates, name) for name in gates.__all__]
+    classes = {each for each in exported if isinstance(each, type)}
+    named = {each for each in classes if issubclass(each, Gate | gates.Scorer)}
+    made = {Gate, FunctionGate, gates.Scorer, gates.Learned, gates.Passed, gates.Scored}
+    assert named - made == {*GATES.values(), *SCORERS.values()}
+
+
+def test_a_repr_shows_neither_text_nor_headers(whole: Settings) -> None:
+    shown = f"{whole!r} {whole.source!r} {whole.document!r}"
+    assert repr(whole) == "Settings('<text>', tiers=['cheap', 'strong'])"
+    assert "search" not in shown
+    assert "very-secret" not in shown
