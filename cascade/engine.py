@@ -11,7 +11,8 @@ import anyio
 
 from cascade.errand import Errand
 from cascade.monitors import Hook, Monitors
-from cascade.plan import plan
+from cascade.plan import Stage, plan
+from cascade.policy.breaker import BreakerState
 from cascade.policy.budget import Ledger
 from cascade.policy.monitor import MonitorSettings, MonitorState
 from cascade.policy.routing import DEFAULT_ROUTE, Choice, OnExhausted, Route, Router
@@ -76,8 +77,10 @@ class Cascade:
             monitor or MonitorSettings(), on_transition, clock, self._random.random
         )
         for route in self._router.routes:
-            for stage in self._plans[route.name][:-1]:
-                self._monitors.watch(route, stage.tier.name)
+            for stage in self._plans[route.name]:
+                _warn_of_missing_logprobs(route, stage)
+                if not stage.last:
+                    self._monitors.watch(route, stage.tier.name)
 
     async def run(
         self,
@@ -127,6 +130,14 @@ class Cascade:
         """A reading of every fallback monitor, by (route, tier)."""
         return self._monitors.states()
 
+    def breakers(self) -> dict[tuple[str, str], BreakerState]:
+        """A reading of every deployment's breaker, by (tier, deployment)."""
+        return {
+            (tier.name, lane.deployment.name): lane.state()
+            for tier in self.tiers
+            for lane in tier.lanes
+        }
+
     async def aclose(self) -> None:
         """Close the connections that this cascade's providers opened."""
         for tier in self.tiers:
@@ -159,6 +170,7 @@ class Cascade:
             random=self._random.random,
             started=now,
             started_at=time.time(),
+            hurried=seconds < default,
         )
 
     async def _answer(self, errand: Errand, best: bool) -> Result:
@@ -220,6 +232,12 @@ class Cascade:
             if sink not in self._failed_sinks:
                 self._failed_sinks.append(sink)
                 logger.exception("a sink failed; its further failures are not logged")
+
+
+def _warn_of_missing_logprobs(route: Route, stage: Stage) -> None:
+    if stage.top_logprobs is not None and not any(lane.gives_logprobs for lane in stage.tier.lanes):
+        words = "its gate needs log probabilities, which none of its deployments gives"
+        logger.warning("route %s, tier %s: %s", route.name, stage.tier.name, words)
 
 
 def _result(draft: Draft, trace: Trace) -> Result:

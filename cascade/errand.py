@@ -14,6 +14,7 @@ class Errand:
 
     `started` is an instant on `clock` (monotonic seconds), `started_at` the same on the wall
     (seconds since the epoch), for people only; `random` gives uniform numbers in [0, 1).
+    `hurried` says that the caller gave it less time than usual.
     """
 
     request: Request
@@ -23,6 +24,7 @@ class Errand:
     random: Callable[[], float]
     started: float
     started_at: float
+    hurried: bool = False
 
     @property
     def remaining(self) -> float:

@@ -3,7 +3,7 @@
     CascadeError
     ├── ConfigError           a mistake in the configuration: what, where, how to mend it
     ├── RecordingError        a broken recording: file, line, reason
-    ├── Exhausted             no tier's answer was accepted; carries the trace (cascade.trace)
+    ├── Exhausted             no tier's answer was accepted; carries the trace (cascade.result)
     ├── Aborted               an endpoint refused the request itself; carries the trace (same place)
     └── ProviderError         one call failed; `remedy` says what to do about it
         ├── ConnectionFailed    retry      no answer: refused, reset, cut off
@@ -15,6 +15,8 @@
         ├── AccessDenied        failover   401, 403: the key
         ├── QuotaExhausted      failover   402, or a 429 that says the money is spent
         ├── ModelNotFound       failover   404, 410
+        ├── BreakerOpen         failover   the deployment rests after failures; nothing was sent
+        ├── QueueFull           failover   too many wait for the deployment; nothing was sent
         ├── ScriptEnded         failover   a scripted provider has no further answer
         ├── ContentFiltered     escalate   the answer was withheld
         ├── ContextTooLong      escalate   413, or a 400 that says so
@@ -39,6 +41,14 @@ class Remedy(StrEnum):
     ABORT = "abort"
 
 
+class Blame(StrEnum):
+    """Whose fault a failed call is, which decides what a deployment's breaker makes of it."""
+
+    DEPLOYMENT = "deployment"
+    KEY = "key"
+    REQUEST = "request"
+
+
 class CascadeError(Exception):
     """Root of every error that this library raises on purpose."""
 
@@ -60,9 +70,11 @@ class ProviderError(CascadeError):
         code: the endpoint's own word for it, such as "insufficient_quota".
         retry_after: seconds that the endpoint asks to wait; what is no such number is left out.
         remedy: what to do about it, where this differs from the class's own.
+        blame: whose fault it is, where this differs from the class's own.
     """
 
     default_remedy: ClassVar[Remedy] = Remedy.FAILOVER
+    default_blame: ClassVar[Blame] = Blame.DEPLOYMENT
 
     def __init__(
         self,
@@ -72,6 +84,7 @@ class ProviderError(CascadeError):
         code: str | None = None,
         retry_after: float | None = None,
         remedy: Remedy | None = None,
+        blame: Blame | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -79,6 +92,7 @@ class ProviderError(CascadeError):
         sensible = retry_after is not None and 0 <= retry_after < math.inf
         self.retry_after = retry_after if sensible else None
         self.remedy = remedy or self.default_remedy
+        self.blame = blame or self.default_blame
 
     @property
     def label(self) -> str:
@@ -120,42 +134,68 @@ class MalformedAnswer(ProviderError):
 class AnswerTooLarge(ProviderError):
     """The answer has more bytes than we are willing to read."""
 
+    default_blame = Blame.REQUEST
+
 
 class AccessDenied(ProviderError):
     """The key is missing, wrong, or has no right to this."""
+
+    default_blame = Blame.KEY
 
 
 class QuotaExhausted(ProviderError):
     """The account's money or quota is spent: asking again is of no use."""
 
+    default_blame = Blame.KEY
+
 
 class ModelNotFound(ProviderError):
     """The endpoint does not know the model."""
 
+    default_blame = Blame.KEY
+
+
+class BreakerOpen(ProviderError):
+    """The deployment rests after failures; nothing was sent. `retry_after` says for how long."""
+
+    default_blame = Blame.REQUEST
+
+
+class QueueFull(ProviderError):
+    """Too many calls wait for the deployment already; nothing was sent."""
+
+    default_blame = Blame.REQUEST
+
 
 class ScriptEnded(ProviderError):
     """A scripted provider has no answer left, or none for this request."""
+
+    default_blame = Blame.REQUEST
 
 
 class ContentFiltered(ProviderError):
     """The endpoint withheld the answer."""
 
     default_remedy = Remedy.ESCALATE
+    default_blame = Blame.REQUEST
 
 
 class ContextTooLong(ProviderError):
     """The request does not fit the model."""
 
     default_remedy = Remedy.ESCALATE
+    default_blame = Blame.REQUEST
 
 
 class Unsupported(ProviderError):
     """The model lacks something that the request needs."""
 
     default_remedy = Remedy.ESCALATE
+    default_blame = Blame.REQUEST
 
 
 class BadRequest(ProviderError):
     """The endpoint refused the request itself."""
 
     default_remedy = Remedy.ABORT
+    default_blame = Blame.REQUEST

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from gates import Logprobs
@@ -13,6 +14,56 @@ def logprobs_of(content: object) -> Logprobs | None:
     if not isinstance(content, list) or not content:
         return None
     return Logprobs.deferred(lambda: _arrays(content))
+
+
+def logprobs_in(found: object) -> Logprobs | None:
+    """Of whichever shape an endpoint gives them in, None where there are none.
+
+    Known are chat completions' {content: [...]}, the parallel lists of the older completions
+    ({tokens, token_logprobs, top_logprobs}), and Gemini's {chosenCandidates, topCandidates}.
+    """
+    if not isinstance(found, Mapping):
+        return None
+    if "token_logprobs" in found:
+        return logprobs_of(_of_lists(found))
+    if "chosenCandidates" in found:
+        return logprobs_of(_of_candidates(found))
+    return logprobs_of(found.get("content"))
+
+
+def _of_lists(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tokens, values = _list(found.get("tokens")), _list(found.get("token_logprobs"))
+    tops = _list(found.get("top_logprobs"))
+    return [
+        {"token": token, "logprob": value, "top_logprobs": _of_pairs(top)}
+        for token, value, top in zip_longest(tokens, values, tops[: len(values)])
+    ]
+
+
+def _of_pairs(top: object) -> list[dict[str, Any]]:
+    pairs = top.items() if isinstance(top, Mapping) else ()
+    return [{"token": token, "logprob": value} for token, value in pairs]
+
+
+def _of_candidates(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    chosen, tops = _list(found.get("chosenCandidates")), _list(found.get("topCandidates"))
+    return [
+        {**_candidate(one), "top_logprobs": [_candidate(each) for each in _candidates(top)]}
+        for one, top in zip_longest(chosen, tops[: len(chosen)])
+    ]
+
+
+def _candidates(top: object) -> list[Any]:
+    return _list(top.get("candidates")) if isinstance(top, Mapping) else []
+
+
+def _candidate(one: object) -> dict[str, Any]:
+    given = one if isinstance(one, Mapping) else {}
+    return {"token": given.get("token"), "logprob": given.get("logProbability")}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def content_of(logprobs: Logprobs) -> list[dict[str, Any]]:

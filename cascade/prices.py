@@ -32,14 +32,23 @@ class TieredPrice:
         return float(self.prices.calc_price(counted)["total_price"])
 
 
-@lru_cache(maxsize=256)
 def listed_price(model: str, url: str | None) -> Pricing | None:
     """The list price of `model` at the endpoint `url`, or None where nobody lists one.
 
     An endpoint that is no known vendor's (a server of one's own) has no list price.
     """
+    return _listed(model, url)[0]
+
+
+def listed_context(model: str, url: str | None) -> int | None:
+    """How many tokens `model` holds at the endpoint `url`, or None where nobody lists it."""
+    return _listed(model, url)[1]
+
+
+@lru_cache(maxsize=256)
+def _listed(model: str, url: str | None) -> tuple[Pricing | None, int | None]:
     if url is None:
-        return None
+        return None, None
     # Loading the price tables takes 110 ms, so only those who need a list price pay for it.
     from genai_prices import Usage as PricedUsage
     from genai_prices import calc_price
@@ -47,8 +56,9 @@ def listed_price(model: str, url: str | None) -> Pricing | None:
     try:
         found = calc_price(PricedUsage(input_tokens=1), model_ref=model, provider_api_url=url)
     except LookupError:
-        return None
-    return _flat(found.model_price) or TieredPrice(found.model_price)
+        return None, None
+    price = _flat(found.model_price) or TieredPrice(found.model_price)
+    return price, found.model.context_window
 
 
 def _flat(prices: "ModelPrice") -> Price | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cascade.errand import Errand
-from cascade.errors import CallTimedOut, ProviderError, Remedy
+from cascade.errors import CallTimedOut, ProviderError, Remedy, Unsupported
 from cascade.judge import NO_GATE, Judgement, candidate_of, judge
 from cascade.monitors import Monitors, Watch
 from cascade.plan import Stage
@@ -94,7 +94,12 @@ class Walk:
         return self._stopped()
 
     async def _enter(self, stage: Stage) -> Ending | None:
-        """Visit a tier, unless its monitor says to go straight on."""
+        """Visit a tier, unless it lacks something or its monitor says to go straight on."""
+        lacking = stage.tier.lacking(self._errand.request)
+        if lacking is not None:
+            self.steps.append(Step(stage.tier.name, Decision.SKIP, lacking))
+            self._error = Unsupported(lacking)
+            return None
         watch = self._watches.get(stage.tier.name)
         ticket = None if watch is None else watch.admit()
         if watch is None or ticket is None or ticket.cascades:

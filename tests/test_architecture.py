@@ -30,10 +30,14 @@ cascade.engine
 cascade.walk
 cascade.judge cascade.monitors cascade.plan
 cascade.tier cascade.sinks.*
-cascade.errand cascade.providers.* cascade.result
+cascade.lane
+cascade.call
+cascade.deployment
+cascade.errand cascade.limits cascade.providers.* cascade.result
 cascade.policy.routing cascade.prices cascade.recordings cascade.trace
-cascade.policy.breaker cascade.policy.monitor cascade.policy.retry cascade.logprobs cascade.types
-cascade.policy cascade.policy.budget cascade.policy.evidence
+cascade.capabilities cascade.policy.breaker cascade.policy.monitor cascade.policy.retry cascade.logprobs
+cascade.types
+cascade.policy cascade.policy.budget cascade.policy.evidence cascade.policy.order
 cascade.policy.breaker_types cascade.policy.monitor_types
 cascade.errors cascade.simulation
 

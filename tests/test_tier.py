@@ -6,6 +6,7 @@ from random import Random
 import anyio
 import pytest
 
+from cascade.deployment import Deployment
 from cascade.errand import Errand
 from cascade.errors import (
     AccessDenied,
@@ -22,7 +23,7 @@ from cascade.policy.retry import Retry
 from cascade.policy.routing import Choice, Route
 from cascade.providers import OpenAI, Scripted
 from cascade.providers.scripted import Answer
-from cascade.tier import Deployment, Tier
+from cascade.tier import Tier
 from cascade.trace import Attempt, AttemptOutcome
 from cascade.types import Price, Request, Response, Usage
 

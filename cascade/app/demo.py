@@ -15,12 +15,13 @@ from typing import Any
 import anyio
 
 from cascade.app.loopback import Answer, ChatRequest, ChatServer, TokenLogprob, last_user_text
+from cascade.deployment import Deployment
 from cascade.engine import Cascade
 from cascade.monitors import MonitorChange
 from cascade.policy.monitor import MonitorSettings
 from cascade.providers.openai import OpenAI
 from cascade.result import Result
-from cascade.tier import Deployment, Tier
+from cascade.tier import Tier
 from cascade.types import Price
 from gates import AtLeast, MeanProbability, NotEmpty, NotRefusal
 

@@ -14,15 +14,19 @@ from pydantic import (
     model_validator,
 )
 
+from cascade.capabilities import Capabilities
 from cascade.config._keys import VARIABLE, is_set, key_in_file, not_set
 from cascade.config._parts import GateTables, blamed, made_of
 from cascade.config._registry import PROVIDERS
 from cascade.config._tables import Listed, Table, invalid, unknown
+from cascade.deployment import Deployment
 from cascade.errors import ConfigError
+from cascade.limits import Limits
+from cascade.policy.breaker import BreakerSettings
 from cascade.policy.monitor import MonitorSettings
+from cascade.policy.order import Order
 from cascade.policy.retry import Retry
 from cascade.policy.routing import OnExhausted, Route
-from cascade.tier import Deployment
 from cascade.types import RESERVED, Price, Provider
 
 Name = Annotated[str, Field(min_length=1)]
@@ -32,8 +36,9 @@ Monitor = Annotated[MonitorSettings | None, made_of(MonitorSettings)]
 _CARRIES_KEY = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})
 _NO_KEY_HERE = (
     "a key does not belong in this file; name the environment variable that holds it "
-    '(api_key_env = "OPENAI_API_KEY") or a file (api_key_file = "path")'
+    '(api_key_env = "MY_API_KEY") or a file (api_key_file = "path")'
 )
+_OF_DEPLOYMENT = {"name", "price", "timeout", "weight", "limits", "breaker", "capabilities"}
 _UNCHECKED = SecretStr("not-the-key")
 """Stands in for the key while all else about a deployment is checked."""
 
@@ -90,6 +95,10 @@ class DeploymentTable(Table):
     name: Name | None = None
     price: Annotated[Price | None, made_of(Price)] = None
     timeout: Seconds | None = None
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    limits: Annotated[Limits | None, made_of(Limits)] = None
+    breaker: Annotated[BreakerSettings | None, made_of(BreakerSettings)] = None
+    capabilities: Annotated[Capabilities | None, made_of(Capabilities)] = None
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -119,8 +128,8 @@ class DeploymentTable(Table):
             if key is not None or self.api_key_env is None or is_set(self.api_key_env):
                 raise
             raise not_set(self.api_key_env) from None
-        given = {name: getattr(self, name) for name in self.given({"name", "price", "timeout"})}
-        return Deployment(provider, **given)
+        chosen = self.given(_OF_DEPLOYMENT)
+        return Deployment(provider, **{name: getattr(self, name) for name in chosen})
 
     def _provider(self, key: SecretStr | None) -> Provider:
         chosen = self.given({"base_url", "headers", "allow_http", "api_key_env"})
@@ -137,6 +146,7 @@ class TierTable(Table):
     deployments: Listed[DeploymentTable] = ()
     gate: Annotated[GateTables | None, Field(alias="gates")] = None
     retry: Annotated[Retry | None, made_of(Retry)] = None
+    order: Order = "in_order"
 
 
 class RouteTable(Table):

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from cascade.providers import OpenAI
+from cascade.providers import Anthropic, OpenAI
 from cascade.types import Provider
 from gates import GATES, SCORERS
 
 __all__ = ["GATES", "PROVIDERS", "SCORERS"]
 
-PROVIDERS: Mapping[str, Callable[..., Provider]] = {"openai": OpenAI}
+PROVIDERS: Mapping[str, Callable[..., Provider]] = {
+    "openai": OpenAI,
+    "anthropic": Anthropic,
+}

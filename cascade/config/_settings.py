@@ -8,10 +8,11 @@ from typing import Any, Literal
 from cascade.config._document import Document, TierTable
 from cascade.config._report import Source
 from cascade.config._tables import Problem, unknown
+from cascade.deployment import Deployment
 from cascade.engine import Cascade
 from cascade.errors import ConfigError
 from cascade.policy.routing import Route
-from cascade.tier import Deployment, Tier
+from cascade.tier import Tier
 from cascade.types import Provider
 
 
@@ -58,7 +59,7 @@ class Settings:
         if problems:
             raise self.source.error(problems)
         pairs = zip(self.document.tiers, deployments, strict=True)
-        tiers = [Tier(tier.name, *own, gate=tier.gate, retry=tier.retry) for tier, own in pairs]
+        tiers = [_tier(tier, *own) for tier, own in pairs]
         return self._assembled(tiers, overrides)
 
     def scripted(self, providers: Mapping[str, Provider | Deployment], **overrides: Any) -> Cascade:
@@ -81,10 +82,7 @@ class Settings:
             raise self.source.error(problems)
         own = {tier.name: tier for tier in self.document.tiers}
         bare = {name: TierTable(name=name) for name in providers}
-        tiers = [
-            Tier(name, providers[name], gate=tier.gate, retry=tier.retry)
-            for name, tier in (bare | own).items()
-        ]
+        tiers = [_tier(tier, providers[name]) for name, tier in (bare | own).items()]
         return self._assembled(tiers, overrides)
 
     def _deployments(
@@ -108,3 +106,7 @@ class Settings:
             return Cascade(*tiers, **{"routes": self.routes, **given, **overrides})
         except ValueError as error:
             raise ConfigError(f"{self.source.path}: {error}") from error
+
+
+def _tier(table: TierTable, *deployments: Provider | Deployment) -> Tier:
+    return Tier(table.name, *deployments, gate=table.gate, retry=table.retry, order=table.order)

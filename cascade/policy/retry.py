@@ -59,3 +59,33 @@ class Retry:
         step = min(self.longest, self.first * 2.0 ** min(done, 64))
         throttled = isinstance(error, RateLimited) or error.status in OVERLOADED
         return step * (0.5 + 0.5 * rand) if throttled else step * rand
+
+
+class RetryBudget:
+    """Keeps the retries of one deployment to a share of its requests.
+
+    Without it an outage multiplies the load by every client's retries. Starting with the reserve,
+    `share` of a retry is earned by each request (the idea of Finagle's and tower's retry budgets),
+    so that n requests cost at most (1 + share) n + reserve calls.
+
+    Args:
+        share: retries earned by one request.
+        reserve: retries in hand at the start, and the most that are ever in hand.
+    """
+
+    __slots__ = ("_left", "_reserve", "_share")
+
+    def __init__(self, share: float = 0.1, reserve: float = 10.0) -> None:
+        self._share = share
+        self._reserve = self._left = reserve
+
+    def earn(self) -> None:
+        """Count a request."""
+        self._left = min(self._reserve, self._left + self._share)
+
+    def spend(self) -> bool:
+        """Take one retry out, if there is one."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

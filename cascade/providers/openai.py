@@ -5,13 +5,13 @@ from types import MappingProxyType
 from typing import Any
 
 from cascade.errors import MalformedAnswer, ServerFailed
-from cascade.logprobs import logprobs_of
+from cascade.logprobs import logprobs_in
 from cascade.providers._clients import HttpClient
 from cascade.providers._failures import error_of
 from cascade.providers._http import Endpoint, checked_url, found_key
 from cascade.providers._secrets import SecretLike
 from cascade.types import MAX_TOKENS, Request, Response, Usage
-from gates import Logprobs, ToolCall
+from gates import ToolCall
 
 OPENAI_URL = "https://api.openai.com/v1"
 NO_HEADERS: Mapping[str, str | SecretLike] = MappingProxyType({})
@@ -114,7 +114,7 @@ def response_of(body: Mapping[str, Any], host: str) -> Response:
     return Response(
         text=_text(message.get("content")),
         finish_reason=_string(choice.get("finish_reason")),
-        logprobs=_logprobs(choice.get("logprobs")),
+        logprobs=logprobs_in(choice.get("logprobs")),
         tool_calls=_tool_calls(message.get("tool_calls"), host),
         refusal=_string(message.get("refusal")),
         model=_string(body.get("model")),
@@ -177,10 +177,6 @@ def _count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value <= MAX_TOKENS else None
-
-
-def _logprobs(found: object) -> Logprobs | None:
-    return logprobs_of(found.get("content")) if isinstance(found, Mapping) else None
 
 
 def _status_in(body: Mapping[str, Any]) -> int:

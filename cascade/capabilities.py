@@ -1,0 +1,75 @@
+"""What a deployment can do, so that a request is not sent where it cannot be served."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cascade.types import CHARS_PER_TOKEN, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model at an endpoint can do; None where it is not known, which is taken for a yes.
+
+    Args:
+        tools: calls tools.
+        vision: reads images.
+        json_schema: takes a JSON schema for its answer; it is not told of one where this is False.
+        logprobs: gives log probabilities; not asked for where this is False.
+        context: tokens that prompt and answer may have together.
+
+    Raises:
+        ValueError: `context` is not over 0.
+    """
+
+    tools: bool | None = None
+    vision: bool | None = None
+    json_schema: bool | None = None
+    logprobs: bool | None = None
+    context: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.context is not None and self.context < 1:
+            raise ValueError(f"Capabilities: context is in tokens, 1 or more; got {self.context}")
+
+    def over(self, other: "Capabilities") -> "Capabilities":
+        """These, and where they do not know, the other's."""
+        return Capabilities(
+            tools=other.tools if self.tools is None else self.tools,
+            vision=other.vision if self.vision is None else self.vision,
+            json_schema=other.json_schema if self.json_schema is None else self.json_schema,
+            logprobs=other.logprobs if self.logprobs is None else self.logprobs,
+            context=other.context if self.context is None else self.context,
+        )
+
+    def lacking(self, request: Request) -> str | None:
+        """What the request needs and this deployment lacks, None where it lacks nothing."""
+        if self.tools is False and request.tools:
+            return "cannot call tools"
+        if self.vision is False and any(map(_has_image, request.messages)):
+            return "cannot read images"
+        if self.logprobs is False and request.parameters.get("logprobs"):
+            return "gives no log probabilities"
+        if self.context is not None and (needed := tokens_needed(request)) > self.context:
+            return f"holds {self.context:,} tokens, about {needed:,} are needed"
+        return None
+
+
+UNKNOWN = Capabilities()
+
+
+def tokens_needed(request: Request) -> int:
+    """About how many tokens prompt and answer take: a fourth of the characters, and the answer's
+    limit where the request sets one.
+    """
+    limits = (request.parameters.get(name) for name in ("max_tokens", "max_completion_tokens"))
+    answer = next((limit for limit in limits if isinstance(limit, int)), 0)
+    return len(request.text) // CHARS_PER_TOKEN + answer
+
+
+def _has_image(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    if not isinstance(content, list | tuple):
+        return False
+    kinds = (part.get("type") for part in content if isinstance(part, Mapping))
+    return any(kind in {"image_url", "image", "input_image"} for kind in kinds)

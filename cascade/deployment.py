@@ -1,0 +1,70 @@
+"""A deployment: one model at one endpoint, with everything that is said about it beforehand."""
+
+import logging
+from dataclasses import dataclass
+
+from cascade.capabilities import UNKNOWN, Capabilities
+from cascade.limits import Limits
+from cascade.policy.breaker import BreakerSettings
+from cascade.prices import listed_context, listed_price
+from cascade.types import Pricing, Provider
+
+logger = logging.getLogger("cascade")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model at one endpoint.
+
+    Args:
+        provider: what talks to it.
+        name: the word that traces use; the model's name unless given.
+        price: what its tokens cost; the list price of well-known endpoints unless given.
+        timeout: seconds for one call.
+        weight: its share of a tier's calls, where the tier goes by weight.
+        limits: how much it is asked at once and per minute.
+        breaker: when it is left alone after failures.
+        capabilities: what it can do, where this differs from what its provider and the price
+            tables know.
+
+    Raises:
+        TypeError: the provider is not one.
+        ValueError: timeout or weight is not over 0.
+    """
+
+    provider: Provider
+    name: str = ""
+    price: Pricing | None = None
+    timeout: float = 60.0
+    weight: float = 1.0
+    limits: Limits | None = None
+    breaker: BreakerSettings | None = None
+    capabilities: Capabilities | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.provider, Provider):
+            raise TypeError(
+                f"Deployment takes a provider, such as OpenAI(model), not {self.provider!r}"
+            )
+        for name in ("timeout", "weight"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"Deployment: {name} must be over 0, got {getattr(self, name)}")
+        if not self.name:
+            object.__setattr__(self, "name", self.provider.model)
+        if self.price is None:
+            object.__setattr__(self, "price", self._list_price())
+
+    @property
+    def can(self) -> Capabilities:
+        """What it can do: as said here, else by its provider, else by the price tables."""
+        said = self.capabilities or UNKNOWN
+        own = getattr(self.provider, "capabilities", UNKNOWN)
+        context = listed_context(self.provider.model, self.provider.url)
+        return said.over(own).over(Capabilities(context=context))
+
+    def _list_price(self) -> Pricing | None:
+        price = listed_price(self.provider.model, self.provider.url)
+        if price is None and self.provider.url is not None:
+            hint = "give Deployment(..., price=Price(input=, output=)) to have its cost counted"
+            logger.warning("no list price for %s: %s", self.provider.model, hint)
+        return price

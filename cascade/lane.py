@@ -1,0 +1,158 @@
+"""A lane: a deployment at work, behind its limits and its breaker."""
+
+import logging
+from dataclasses import replace
+
+import anyio
+from anyio.lowlevel import RunVar
+
+from cascade.call import CANCELLED, Found, call
+from cascade.capabilities import tokens_needed
+from cascade.deployment import Deployment
+from cascade.errand import Errand
+from cascade.errors import Blame, BreakerOpen, CallTimedOut
+from cascade.limits import Line
+from cascade.policy import breaker
+from cascade.policy.retry import RetryBudget
+from cascade.trace import Attempt, AttemptOutcome
+from cascade.types import Request, Response
+
+logger = logging.getLogger("cascade")
+
+COOL_SECONDS = 300.0
+"""How long a deployment rests whose key or quota failed: asking again mends neither."""
+
+
+class Lane:
+    """Calls one deployment, where its breaker and its limits let it.
+
+    `busy` counts calls under way; `budget` holds what its retries may cost.
+    """
+
+    __slots__ = ("_breaker", "_can", "_lines", "budget", "busy", "deployment")
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.budget = RetryBudget()
+        self.busy = 0
+        self._can = deployment.can
+        self._breaker = breaker.Breaker(deployment.breaker)
+        self._lines: RunVar[Line | None] = RunVar("line", None)
+
+    @property
+    def gives_logprobs(self) -> bool:
+        """Whether it gives log probabilities, or may."""
+        return self._can.logprobs is not False
+
+    def lacking(self, request: Request) -> str | None:
+        """What the request needs and the deployment lacks."""
+        return self._can.lacking(request)
+
+    def seconds_left(self, now: float) -> float:
+        """Seconds until its breaker lets a call through; 0 for now."""
+        return self._breaker.seconds_left(now)
+
+    def state(self) -> breaker.BreakerState:
+        """A reading of its breaker, as of the last call."""
+        return self._breaker.snapshot()
+
+    async def ask(
+        self,
+        request: Request,
+        errand: Errand,
+        attempts: list[Attempt],
+        waited: float,
+        *,
+        forced: bool,
+    ) -> Response:
+        """Make one call.
+
+        Args:
+            waited: seconds slept before it.
+            forced: ask although the breaker is open, since all the others are, too.
+
+        Raises:
+            ProviderError: the call failed, or was not let through.
+        """
+        line = await self._entered(request, errand)
+        try:
+            found = await self._let_through(request, errand, attempts, waited, forced)
+        finally:
+            if line is not None:
+                line.leave()
+        if found.response is None or found.error is not None:
+            raise found.error or AssertionError("a call without an answer has an error")
+        return found.response
+
+    async def _entered(self, request: Request, errand: Errand) -> Line | None:
+        """Wait in line, where there is one."""
+        limits = self.deployment.limits
+        if limits is None:
+            return None
+        line = self._lines.get()
+        if line is None:
+            line = Line(self.deployment.name, limits)
+            self._lines.set(line)
+        with anyio.move_on_after(errand.remaining) as scope:
+            await line.enter(tokens_needed(request))
+        if scope.cancelled_caught:
+            raise CallTimedOut(f"the time ran out in the line for {self.deployment.name}")
+        return line
+
+    async def _let_through(
+        self,
+        request: Request,
+        errand: Errand,
+        attempts: list[Attempt],
+        waited: float,
+        forced: bool,
+    ) -> Found:
+        now = errand.clock()
+        permit = self._breaker.force(now) if forced else self._breaker.admit(now)
+        if permit is None:
+            left = self._breaker.seconds_left(now)
+            text = f"{self.deployment.name} rests for {left:.3g} s: {self.state().reason}"
+            raise BreakerOpen(text, retry_after=left)
+        self._report(permit.transition)
+        self.busy += 1
+        found = CANCELLED
+        try:
+            found = await call(self.deployment, self._told(request), errand, attempts, waited)
+        finally:
+            self.busy -= 1
+            self._record(permit, found, errand)
+        return found
+
+    def _told(self, request: Request) -> Request:
+        """The request without what the deployment would not understand."""
+        if self._can.logprobs is False and request.top_logprobs is not None:
+            request = replace(request, top_logprobs=None)
+        if self._can.json_schema is False and request.schema is not None:
+            request = replace(request, schema=None)
+        return request
+
+    def _record(self, permit: breaker.Permit, found: Found, errand: Errand) -> None:
+        blame = found.error.blame if found.error else None
+        cools = COOL_SECONDS if blame is Blame.KEY else None
+        transition = self._breaker.record(
+            permit,
+            _outcome(found, blame),
+            errand.clock(),
+            errand.random(),
+            retry_after=found.error.retry_after if found.error else None,
+            cool=cools,
+        )
+        self._report(transition)
+
+    def _report(self, transition: breaker.Transition | None) -> None:
+        if transition is not None:
+            phases = f"{transition.before.value} -> {transition.after.value}"
+            logger.warning("breaker of %s: %s: %s", self.deployment.name, phases, transition.reason)
+
+
+def _outcome(found: Found, blame: Blame | None) -> breaker.Outcome:
+    if found.outcome is AttemptOutcome.ANSWERED:
+        return breaker.Outcome.SUCCESS
+    if found.outcome is AttemptOutcome.CANCELLED or blame is Blame.REQUEST:
+        return breaker.Outcome.NEUTRAL
+    return breaker.Outcome.FAILURE

@@ -1,0 +1,194 @@
+"""Anthropic's Messages API."""
+
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from cascade.capabilities import Capabilities
+from cascade.errors import ConfigError, MalformedAnswer
+from cascade.providers._anthropic_request import body_of
+from cascade.providers._clients import HttpClient
+from cascade.providers._failures import error_of
+from cascade.providers._http import Endpoint, checked_url, found_key
+from cascade.providers._secrets import SecretLike
+from cascade.types import MAX_TOKENS, Request, Response, Usage
+from gates import ToolCall
+
+ANTHROPIC_URL = "https://api.anthropic.com"
+NO_HEADERS: Mapping[str, str | SecretLike] = MappingProxyType({})
+
+VERSION = "2023-06-01"
+"""Of the API, sent as `anthropic-version` unless `headers` has another.
+
+It takes all that 2026-10-21 takes, and `temperature`, `top_p` and `top_k`, which that one refuses
+from every model; and it is the one that other vendors' endpoints know.
+"""
+
+STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""By type, for errors that a gateway sends with a 200; 500 where there is none."""
+
+
+class Anthropic:
+    """A model behind Anthropic's Messages API.
+
+    Messages, tools and parameters are OpenAI's, as everywhere in this library, and translated
+    where the Messages API has a counterpart (`stop` becomes `stop_sequences`, say); content blocks,
+    tools and parameters of Anthropic's own (`thinking`, say) go out unchanged, and so does all that
+    has no counterpart, for the endpoint to refuse; only participants' names, annotations and the
+    `detail` of images are left out. A schema is asked for as structured output, or in words where
+    that cannot express it. Finish reasons are the endpoint's own ("end_turn"); an answer that ended
+    as a refusal has `Response.refusal`. Thinking is no part of the text.
+
+    Args:
+        model: the model's name there.
+        base_url: with or without the version, "https://host" or "https://host/v1".
+        api_key: text or SecretStr; unless given, it is read from the environment. An endpoint on
+            this machine needs none.
+        api_key_env: the variable to read it from. ANTHROPIC_API_KEY unless given, but only for
+            api.anthropic.com: no key goes to a host that it was not meant for.
+        headers: sent along with every call; a value may be a SecretStr.
+        allow_http: permit plain HTTP to another machine.
+        client: an httpx2 or httpx client of your own; you close it.
+        max_tokens: most tokens of an answer, thinking included, for requests that do not say: the
+            API demands a number.
+
+    Raises:
+        ConfigError: no key was found, or the URL, the key, a header or `max_tokens` will not do.
+    """
+
+    capabilities: ClassVar[Capabilities] = Capabilities(logprobs=False)
+    """What no model there can do: log probabilities are not asked for."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str = ANTHROPIC_URL,
+        api_key: str | SecretLike | None = None,
+        api_key_env: str | None = None,
+        headers: Mapping[str, str | SecretLike] = NO_HEADERS,
+        allow_http: bool = False,
+        client: HttpClient | None = None,
+        max_tokens: int = 4096,
+    ) -> None:
+        if max_tokens < 1:
+            raise ConfigError(f"max_tokens must be 1 or more, got {max_tokens}")
+        self.model = model
+        self.url = checked_url(base_url, allow_http=allow_http)
+        self.max_tokens = max_tokens
+        at_home = self.url.removesuffix("/v1") == ANTHROPIC_URL
+        variable = api_key_env or ("ANTHROPIC_API_KEY" if at_home else None)
+        key = found_key(f"Anthropic({model!r})", self.url, api_key, variable)
+        self._endpoint = Endpoint(self.url, _versioned(headers), key, ("x-api-key", ""), client)
+
+    def __repr__(self) -> str:
+        return f"Anthropic({self.model!r}, base_url={self.url!r})"
+
+    async def complete(self, request: Request) -> Response:
+        """Answer one request.
+
+        Raises:
+            ProviderError: see `cascade.errors`.
+        """
+        path = "/messages" if self.url.endswith("/v1") else "/v1/messages"
+        body = body_of(self.model, request, self.max_tokens)
+        return await self._endpoint.post(path, body, self._read)
+
+    def _read(self, body: Mapping[str, Any]) -> Response:
+        host, hide = self._endpoint.host, self._endpoint.hide
+        if body.get("type") == "error" or (body.get("error") and not body.get("content")):
+            raise error_of(host, _status_in(body), {}, body, hide)
+        return response_of(body, host)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        await self._endpoint.aclose()
+
+
+def _versioned(headers: Mapping[str, str | SecretLike]) -> Mapping[str, str | SecretLike]:
+    if any(name.lower() == "anthropic-version" for name in headers):
+        return headers
+    return {"anthropic-version": VERSION, **headers}
+
+
+def response_of(body: Mapping[str, Any], host: str) -> Response:
+    """Read a message; unknown fields and blocks are left alone.
+
+    Raises:
+        MalformedAnswer: it has no content, or a tool call that cannot be read.
+    """
+    content = body.get("content")
+    if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
+        raise MalformedAnswer(f"{host} answered without content", status=200)
+    reason = _string(body.get("stop_reason"))
+    return Response(
+        text="".join(_texts(content)),
+        finish_reason=reason,
+        tool_calls=tuple(_tool_call(b, host) for b in content if b.get("type") == "tool_use"),
+        refusal=_refusal(body.get("stop_details")) if reason == "refusal" else None,
+        model=_string(body.get("model")),
+        usage=_usage(body.get("usage")),
+        id=_string(body.get("id")),
+    )
+
+
+def _texts(content: list[Mapping[str, Any]]) -> Iterator[str]:
+    for block in content:
+        text = block.get("text")
+        if block.get("type") == "text" and isinstance(text, str):
+            yield text
+
+
+def _tool_call(block: Mapping[str, Any], host: str) -> ToolCall:
+    try:
+        arguments = json.dumps(block["input"], ensure_ascii=False) if "input" in block else ""
+    except (ValueError, RecursionError):
+        text = f"{host} answered without a readable tool call"
+        raise MalformedAnswer(text, status=200) from None
+    return ToolCall(_string(block.get("id")) or "", _string(block.get("name")) or "", arguments)
+
+
+def _refusal(details: object) -> str:
+    """The endpoint's reason for a refusal; its text alone may be half an answer, or nothing."""
+    said = details if isinstance(details, Mapping) else {}
+    return _string(said.get("explanation")) or _string(said.get("category")) or "refusal"
+
+
+def _usage(usage: object) -> Usage | None:
+    """The endpoint counts tokens read from and written to its cache beside the other input."""
+    if not isinstance(usage, Mapping):
+        return None
+    fresh, answer = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    cached = _count(usage.get("cache_read_input_tokens")) or 0
+    written = _count(usage.get("cache_creation_input_tokens")) or 0
+    if fresh is None or answer is None or fresh + cached + written > MAX_TOKENS:
+        return None
+    return Usage(fresh + cached + written, answer, cached, written)
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= MAX_TOKENS else None
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _status_in(body: Mapping[str, Any]) -> int:
+    error = body.get("error")
+    kind = error.get("type") if isinstance(error, Mapping) else None
+    return STATUSES.get(kind, 500) if isinstance(kind, str) else 500
