@@ -53,6 +53,7 @@ from benchmarks.gate_inputs import (  # noqa: E402
     structured,
 )
 from gates import Candidate, Gate  # noqa: E402
+from gates.json import ValidJson  # noqa: E402
 from gates.schema import MatchesSchema  # noqa: E402
 
 SIZES: Final = (500, 2_000, 10_000, 100_000)
@@ -138,9 +139,9 @@ def beside_json(effort: Effort) -> list[Figure]:
     pair = {"chain": checking(CHAIN, said(2_000)), "json": _loading(document(2_000))}
     found = medians(pair, effort)
     figures = [Figure("chain", "2000 characters", round(found["chain"] / found["json"], 2), 10.0)]
-    for size in SIZES[1:]:
+    gate = MatchesSchema(ITEMS_SCHEMA)
+    for size in SIZES:
         answer = structured(size)
-        gate = MatchesSchema(ITEMS_SCHEMA)
         found = medians({"gate": checking(gate, answer), "json": _loading(answer.text)}, effort)
         ratio = round(found["gate"] / found["json"], 2)
         figures.append(Figure("schema", f"{size} characters", ratio, 4.0))
@@ -153,10 +154,15 @@ def _loading(text: str) -> Callable[[], object]:
 
 def streaming(effort: Effort) -> list[Figure]:
     """Bounds over a growing answer as multiples of the final check."""
-    cases = {"chain": (CHAIN, said), "MatchesSchema": CASES["MatchesSchema"]}
+    schema = MatchesSchema(ITEMS_SCHEMA)
+    cases = {
+        "chain": (CHAIN, said(STREAMED)),
+        "ValidJson": (ValidJson(), structured(STREAMED)),
+        "MatchesSchema": (schema, structured(STREAMED)),
+        "chain and MatchesSchema": (CHAIN & schema, structured(STREAMED)),
+    }
     figures = []
-    for name, (gate, make) in cases.items():
-        whole = make(STREAMED)
+    for name, (gate, whole) in cases.items():
         pair = {"bounds": _streamed(gate, whole), "check": checking(gate, whole)}
         found = medians(pair, effort)
         ratio = round(found["bounds"] / found["check"], 2)

@@ -1,27 +1,28 @@
 """Ask the cheapest model first, gate its answer, escalate only when the gate says no."""
 
 from cascade.capabilities import Capabilities
-from cascade.default import configure, run
+from cascade.default import configure, monitors, run
 from cascade.deployment import Deployment
 from cascade.engine import Cascade, Sink
 from cascade.errors import CascadeError, ConfigError, ProviderError, RecordingError, Remedy
 from cascade.limits import Limits
-from cascade.monitors import MonitorChange
 from cascade.policy.breaker import BreakerSettings, BreakerState
-from cascade.policy.monitor import MonitorSettings, MonitorState, Phase
+from cascade.policy.monitor import MonitorSettings, MonitorState, Phase, Transition
 from cascade.policy.retry import Retry
 from cascade.policy.routing import Route
 from cascade.providers import Anthropic, OpenAI, Scripted
 from cascade.recordings import RecordedAnswer, Recording, read_recordings, write_recordings
-from cascade.result import Aborted, Exhausted, Result
+from cascade.result import Aborted, Exhausted, Result, Unanswered
 from cascade.tier import Tier
-from cascade.trace import Attempt, Decision, Outcome, Step, Trace
-from cascade.types import Message, Price, Provider, Request, Response, Usage
+from cascade.trace import Attempt, AttemptOutcome, Decision, GateTime, Outcome, Step, Trace
+from cascade.types import Message, Price, Pricing, Provider, Request, Response, Usage
+from cascade.watch import MonitorChange
 
 __all__ = [
     "Aborted",
     "Anthropic",
     "Attempt",
+    "AttemptOutcome",
     "BreakerSettings",
     "BreakerState",
     "Capabilities",
@@ -31,6 +32,7 @@ __all__ = [
     "Decision",
     "Deployment",
     "Exhausted",
+    "GateTime",
     "Limits",
     "Message",
     "MonitorChange",
@@ -40,6 +42,7 @@ __all__ = [
     "Outcome",
     "Phase",
     "Price",
+    "Pricing",
     "Provider",
     "ProviderError",
     "RecordedAnswer",
@@ -56,8 +59,11 @@ __all__ = [
     "Step",
     "Tier",
     "Trace",
+    "Transition",
+    "Unanswered",
     "Usage",
     "configure",
+    "monitors",
     "read_recordings",
     "run",
     "write_recordings",

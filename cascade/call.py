@@ -10,11 +10,9 @@ from cascade.errand import Errand
 from cascade.errors import Blame, CallTimedOut, ContentFiltered, ProviderError
 from cascade.trace import Attempt, AttemptOutcome
 from cascade.types import Request, Response, Usage
+from gates.finish import finish_kind
 
 logger = logging.getLogger("cascade")
-
-WITHHELD = frozenset({"content_filter", "safety"})
-"""Finish reasons of an answer that the endpoint withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +45,14 @@ async def call(
 
 
 async def _called(deployment: Deployment, request: Request, errand: Errand) -> Found:
-    name, seconds = deployment.name, min(deployment.timeout, errand.remaining)
+    name, seconds = deployment.name, min(deployment.timeout, errand.share)
     try:
         with anyio.move_on_after(seconds):
             response = await deployment.provider.complete(request)
-            if response.finish_reason not in WITHHELD:
-                return Found(AttemptOutcome.ANSWERED, response)
-            withheld = ContentFiltered(f"{name} withheld its answer")
-            return Found(AttemptOutcome.FAILED, response, withheld)
+            if finish_kind(response.finish_reason or "") == "withheld":
+                withheld = ContentFiltered(f"{name} withheld its answer")
+                return Found(AttemptOutcome.FAILED, response, withheld)
+            return Found(AttemptOutcome.ANSWERED, response)
     except ProviderError as error:
         return Found(AttemptOutcome.FAILED, None, error)
     except TimeoutError:

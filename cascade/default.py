@@ -1,10 +1,14 @@
 """The cascade behind `cascade.run`: one for the whole process."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cascade.engine import Cascade
+from cascade.policy.monitor import MonitorState
+from cascade.policy.routing import OnExhausted
 from cascade.result import Result
+from cascade.types import NOTHING, Message
 
 _configured: Cascade | None = None
 
@@ -20,16 +24,51 @@ def configure(source: Cascade | str | Path) -> Cascade:
     return _configured
 
 
-async def run(prompt: str | None = None, **arguments: Any) -> Result:
-    """`Cascade.run` of the configured cascade.
+async def run(
+    prompt: str | None = None,
+    *,
+    messages: Sequence[Message] | None = None,
+    task: str | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
+    schema: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+    on_exhausted: OnExhausted | None = None,
+    tags: Mapping[str, str] = NOTHING,
+    **parameters: Any,
+) -> Result:
+    """`Cascade.run` of the configured cascade, with the same arguments.
 
     Without `configure`, the file that CASCADE_CONFIG names is read at the first call, else
     `cascade.toml` in the working directory.
 
     Raises:
         ConfigError: there is no such file, or it has mistakes.
+        Exhausted, Aborted, TypeError, ValueError: as `Cascade.run`.
     """
-    return await (_configured or configure(_default_path())).run(prompt, **arguments)
+    return await _in_use().run(
+        prompt,
+        messages=messages,
+        task=task,
+        tools=tools,
+        schema=schema,
+        timeout=timeout,
+        on_exhausted=on_exhausted,
+        tags=tags,
+        **parameters,
+    )
+
+
+def monitors() -> dict[tuple[str, str], MonitorState]:
+    """`Cascade.monitors` of the configured cascade.
+
+    Raises:
+        ConfigError: there is none, as for `run`.
+    """
+    return _in_use().monitors()
+
+
+def _in_use() -> Cascade:
+    return _configured or configure(_default_path())
 
 
 def _from_file(path: str | Path) -> Cascade:

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 import anyio
 
 from cascade.errand import Errand
-from cascade.monitors import Hook, Monitors
 from cascade.plan import Stage, plan
 from cascade.policy.breaker import BreakerState
 from cascade.policy.budget import Ledger
@@ -21,6 +20,8 @@ from cascade.tier import Tier
 from cascade.trace import Outcome, Trace
 from cascade.types import NOTHING, Message, Request, refuse_reserved
 from cascade.walk import Accepted, Draft, Ending, Refused, Stopped, Walk
+from cascade.watch import Hook, Monitors
+from gates.validation import compile_schema
 
 logger = logging.getLogger("cascade")
 logger.addHandler(logging.NullHandler())
@@ -67,7 +68,7 @@ class Cascade:
         self._router = Router(auto=True) if routes == "auto" else Router(routes)
         self._plans = {route.name: plan(route, tiers) for route in self._router.routes}
         self._timeout = _over_zero("timeout", timeout)
-        self._max_attempts = int(_over_zero("max_attempts", max_attempts))
+        self._max_attempts = int(_over_zero("max_attempts", int(max_attempts)))
         self._on_exhausted = _raise_or_best(on_exhausted)
         self._sinks = tuple(sinks)
         self._failed_sinks: list[Sink] = []
@@ -102,7 +103,8 @@ class Cascade:
             messages: the conversation in OpenAI's shape, oldest first.
             task: what kind of work this is; chooses the route.
             tools: tool definitions in OpenAI's shape.
-            schema: JSON schema of the answer; endpoints are told, and `MatchesSchema()` checks it.
+            schema: JSON schema of the answer: endpoints are told, every tier's answer is checked,
+                and `Result.parsed` has what it held.
             timeout: seconds for this request, instead of the route's.
             on_exhausted: "raise" or "best" for this request.
             tags: words of your own for the trace; they are not sent.
@@ -111,9 +113,12 @@ class Cascade:
         Raises:
             Exhausted: no tier's answer was accepted.
             Aborted: an endpoint refused the request itself.
-            TypeError, ValueError: the arguments make no request.
+            TypeError, ValueError: the arguments make no request, a schema that cannot be used
+                among them.
         """
         refuse_reserved(parameters, "run()")
+        if schema is not None:
+            compile_schema(schema)
         choice = self._router.choose(task)
         request = Request(
             messages=_conversation(prompt, messages),
@@ -163,6 +168,7 @@ class Cascade:
         seconds = default if timeout is None else _over_zero("timeout", timeout)
         now = self._clock()
         return Errand(
+            id=f"{self._random.getrandbits(128):032x}",
             request=request,
             choice=choice,
             ledger=Ledger(now + seconds, self._max_attempts),
@@ -209,7 +215,7 @@ class Cascade:
         error: str | None = None,
     ) -> Trace:
         trace = Trace(
-            id=f"{self._random.getrandbits(128):032x}",
+            id=errand.id,
             route=errand.choice.route.name,
             route_reason=errand.choice.reason,
             task=errand.request.task,

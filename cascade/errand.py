@@ -14,9 +14,11 @@ class Errand:
 
     `started` is an instant on `clock` (monotonic seconds), `started_at` the same on the wall
     (seconds since the epoch), for people only; `random` gives uniform numbers in [0, 1).
-    `hurried` says that the caller gave it less time than usual.
+    `hurried` says that the caller gave it less time than usual; `parties` counts those who
+    may still have to be asked: this deployment, the others of its tier, and the later tiers.
     """
 
+    id: str
     request: Request
     choice: Choice
     ledger: Ledger
@@ -25,11 +27,17 @@ class Errand:
     started: float
     started_at: float
     hurried: bool = False
+    parties: int = 1
 
     @property
     def remaining(self) -> float:
         """Seconds left for the whole request."""
         return self.ledger.remaining(self.clock())
+
+    @property
+    def share(self) -> float:
+        """Seconds that one call may take, so that a hanging one leaves as many for each other."""
+        return self.remaining / self.parties
 
     @property
     def expired(self) -> bool:

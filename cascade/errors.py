@@ -3,11 +3,12 @@
     CascadeError
     ├── ConfigError           a mistake in the configuration: what, where, how to mend it
     ├── RecordingError        a broken recording: file, line, reason
-    ├── Exhausted             no tier's answer was accepted; carries the trace (cascade.result)
-    ├── Aborted               an endpoint refused the request itself; carries the trace (same place)
+    ├── Unanswered            no answer was handed out; carries the trace (cascade.result)
+    │   ├── Exhausted           no tier's answer was accepted
+    │   └── Aborted             an endpoint refused the request itself
     └── ProviderError         one call failed; `remedy` says what to do about it
         ├── ConnectionFailed    retry      no answer: refused, reset, cut off
-        ├── CallTimedOut        retry      no answer in time
+        ├── CallTimedOut        failover   no answer in time: again it would take as long
         ├── RateLimited         retry      429, usually with `retry_after`
         ├── ServerFailed        retry      5xx, 408, 409, 529
         ├── MalformedAnswer     retry      a 200 that is no answer: HTML, broken JSON, no choices
@@ -109,8 +110,6 @@ class ConnectionFailed(ProviderError):
 
 class CallTimedOut(ProviderError):
     """No answer within the attempt's time."""
-
-    default_remedy = Remedy.RETRY
 
 
 class RateLimited(ProviderError):

@@ -14,10 +14,14 @@ from gates import AllOf, Candidate, Gate, Status, Verdict, check
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a tier's gate said, and how long each of its parts took; no verdict without a gate."""
+    """What a tier's gate said, and how long each of its parts took; no verdict without a gate.
+
+    `late` says that the request's time ran out before a slow part had its verdict.
+    """
 
     verdict: Verdict | None = None
     times: tuple[GateTime, ...] = ()
+    late: bool = False
 
     @property
     def passed(self) -> bool:
@@ -52,26 +56,29 @@ def candidate_of(request: Request, response: Response) -> Candidate:
 async def judge(
     gate: Gate, candidate: Candidate, clock: Callable[[], float], deadline: float
 ) -> Judgement:
-    """Judge `candidate`; a blocking gate that has no verdict by `deadline` on `clock` abstains.
+    """Judge `candidate`; a blocking gate that has no verdict by `deadline` on `clock` is late.
 
     The parts of an `AllOf` run one by one, so that each has its own time and only the blocking
     ones cost a thread.
     """
     parts: Sequence[Gate] = gate.gates if isinstance(gate, AllOf) else (gate,)
-    verdicts, times = [], []
+    verdicts, times, late = [], [], False
     for part in parts:
         begun = clock()
-        blocks = part.blocking and not is_simulated()
-        verdict = await _in_thread(part, candidate, deadline - begun) if blocks else None
-        verdicts.append(verdict or check(part, candidate))
+        found = await _verdict(part, candidate, deadline - begun)
+        late = found is None
+        verdicts.append(found or part.abstains("no verdict within the request's time"))
         times.append(GateTime(verdicts[-1].gate, clock() - begun))
-        if verdicts[-1].status is Status.FAIL:
+        if late or verdicts[-1].status is Status.FAIL:
             break
     verdict = gate.combine(verdicts) if isinstance(gate, AllOf) else verdicts[0]
-    return Judgement(verdict, tuple(times))
+    return Judgement(verdict, tuple(times), late)
 
 
-async def _in_thread(gate: Gate, candidate: Candidate, seconds: float) -> Verdict:
+async def _verdict(gate: Gate, candidate: Candidate, seconds: float) -> Verdict | None:
+    """The gate's verdict, None if it takes longer."""
+    if not gate.blocking or is_simulated():
+        return check(gate, candidate)
     with anyio.move_on_after(seconds):
         return await anyio.to_thread.run_sync(check, gate, candidate, abandon_on_cancel=True)
-    return gate.abstains("no verdict within the request's time")
+    return None

@@ -11,7 +11,7 @@ from cascade.capabilities import tokens_needed
 from cascade.deployment import Deployment
 from cascade.errand import Errand
 from cascade.errors import Blame, BreakerOpen, CallTimedOut
-from cascade.limits import Line
+from cascade.limits import Limits, Line
 from cascade.policy import breaker
 from cascade.policy.retry import RetryBudget
 from cascade.trace import Attempt, AttemptOutcome
@@ -26,7 +26,7 @@ COOL_SECONDS = 300.0
 class Lane:
     """Calls one deployment, where its breaker and its limits let it.
 
-    `busy` counts calls under way; `budget` holds what its retries may cost.
+    `busy` counts calls under way or in line; `budget` holds what its retries may cost.
     """
 
     __slots__ = ("_breaker", "_can", "_lines", "budget", "busy", "deployment")
@@ -74,27 +74,48 @@ class Lane:
         Raises:
             ProviderError: the call failed, or was not let through.
         """
-        line = await self._entered(request, errand)
+        self.busy += 1
         try:
-            found = await self._let_through(request, errand, attempts, waited, forced)
+            found = await self._in_line(request, errand, attempts, waited, forced)
         finally:
-            if line is not None:
-                line.leave()
+            self.busy -= 1
         if found.response is None or found.error is not None:
             raise found.error or AssertionError("a call without an answer has an error")
         return found.response
 
-    async def _entered(self, request: Request, errand: Errand) -> Line | None:
-        """Wait in line, where there is one."""
+    async def _in_line(
+        self,
+        request: Request,
+        errand: Errand,
+        attempts: list[Attempt],
+        waited: float,
+        forced: bool,
+    ) -> Found:
+        """Make the call when it is its turn, where there is a line."""
         limits = self.deployment.limits
         if limits is None:
-            return None
+            return await self._let_through(request, errand, attempts, waited, forced)
+        tokens, made = tokens_needed(request), len(attempts)
+        line = await self._entered(limits, tokens, errand, forced)
+        try:
+            return await self._let_through(request, errand, attempts, waited, forced)
+        finally:
+            if len(attempts) > made:
+                line.leave()
+            else:
+                line.leave_unused(tokens)
+
+    async def _entered(self, limits: Limits, tokens: int, errand: Errand, forced: bool) -> Line:
+        now = errand.clock()
+        forcible = forced and not self._breaker.snapshot(now).probes_out
+        if self._breaker.seconds_left(now) > 0 and not forcible:
+            raise self._resting(now)  # at once, and not at the end of the line
         line = self._lines.get()
         if line is None:
             line = Line(self.deployment.name, limits)
             self._lines.set(line)
         with anyio.move_on_after(errand.remaining) as scope:
-            await line.enter(tokens_needed(request))
+            await line.enter(tokens)
         if scope.cancelled_caught:
             raise CallTimedOut(f"the time ran out in the line for {self.deployment.name}")
         return line
@@ -107,21 +128,24 @@ class Lane:
         waited: float,
         forced: bool,
     ) -> Found:
+        if errand.expired:  # it was slept or waited away
+            raise CallTimedOut(f"the time ran out before {self.deployment.name} could be asked")
         now = errand.clock()
         permit = self._breaker.force(now) if forced else self._breaker.admit(now)
         if permit is None:
-            left = self._breaker.seconds_left(now)
-            text = f"{self.deployment.name} rests for {left:.3g} s: {self.state().reason}"
-            raise BreakerOpen(text, retry_after=left)
+            raise self._resting(now)
         self._report(permit.transition)
-        self.busy += 1
         found = CANCELLED
         try:
             found = await call(self.deployment, self._told(request), errand, attempts, waited)
         finally:
-            self.busy -= 1
             self._record(permit, found, errand)
         return found
+
+    def _resting(self, now: float) -> BreakerOpen:
+        left = self._breaker.seconds_left(now)
+        text = f"{self.deployment.name} rests for {left:.3g} s: {self.state().reason}"
+        return BreakerOpen(text, retry_after=left)
 
     def _told(self, request: Request) -> Request:
         """The request without what the deployment would not understand."""

@@ -49,8 +49,8 @@ class Line:
         self._limits = limits
         self._waiting = 0
         self._first = anyio.Lock(fast_acquire=True)
-        self._requests = _limiter(limits.requests_per_minute)
-        self._tokens = _limiter(limits.tokens_per_minute)
+        self._requests = _Meter(limits.requests_per_minute)
+        self._tokens = _Meter(limits.tokens_per_minute)
         slots = limits.concurrency
         self._slots = None if slots is None else anyio.Semaphore(slots, fast_acquire=True)
 
@@ -75,39 +75,62 @@ class Line:
         if self._slots is not None:
             self._slots.release()
 
+    def leave_unused(self, tokens: int) -> None:
+        """Give back the place and the share of the rates of a call that was not made."""
+        self._requests.give_back(1)
+        self._tokens.give_back(tokens)
+        self.leave()
+
     def _free(self, tokens: int) -> bool:
         slot = self._slots is None or self._slots.value > 0
-        return slot and not self._waiting and self._has_rate(tokens)
-
-    def _has_rate(self, tokens: int) -> bool:
-        pairs = ((self._requests, 1.0), (self._tokens, float(tokens)))
-        return all(
-            limiter is None or limiter.has_capacity(min(amount, limiter.max_rate))
-            for limiter, amount in pairs
-        )
+        rate = self._requests.has(1) and self._tokens.has(tokens)
+        return slot and rate and not self._waiting
 
     async def _admitted(self, tokens: int) -> None:
         if self._slots is not None:
             await self._slots.acquire()
         try:
-            await _take(self._requests, 1)
-            await _take(self._tokens, tokens)
+            await self._requests.gather(1)
+            await self._tokens.gather(tokens)
         except BaseException:
             self.leave()
             raise
+        self._requests.spend(1)
+        self._tokens.spend(tokens)
 
 
-def _limiter(per_minute: float | None) -> AsyncLimiter | None:
-    if per_minute is None:
-        return None
+class _Meter:
+    """A rate, None for any. What one who gave up had gathered is there for the next."""
+
+    __slots__ = ("_gathered", "_limiter")
+
+    def __init__(self, per_minute: float | None) -> None:
+        self._gathered = 0.0
+        self._limiter = None if per_minute is None else _limiter(per_minute)
+
+    def has(self, amount: float) -> bool:
+        """Whether the amount, or as much of it as is given at once, can be had now."""
+        missing = max(0.0, amount - self._gathered)
+        limiter = self._limiter
+        return limiter is None or limiter.has_capacity(min(missing, limiter.max_rate))
+
+    async def gather(self, amount: float) -> None:
+        """Wait until there is enough to spend; it may be more than the limiter gives at once."""
+        while self._limiter is not None and self._gathered < amount:
+            part = min(amount - self._gathered, self._limiter.max_rate)
+            await self._limiter.acquire(part)
+            self._gathered += part
+
+    def spend(self, amount: float) -> None:
+        """Use what was gathered."""
+        self._gathered = max(0.0, self._gathered - amount)
+
+    def give_back(self, amount: float) -> None:
+        """Take back what was spent in vain."""
+        self._gathered += amount
+
+
+def _limiter(per_minute: float) -> AsyncLimiter:
     # The period holds at least one whole call, which aiolimiter could not give in parts.
     seconds = max(SMOOTH_SECONDS, 60 / per_minute)
     return AsyncLimiter(per_minute * seconds / 60, seconds)
-
-
-async def _take(limiter: AsyncLimiter | None, amount: float) -> None:
-    """Take an amount that may be more than the limiter gives at once."""
-    while limiter is not None and amount > 0:
-        part = min(amount, limiter.max_rate)
-        await limiter.acquire(part)
-        amount -= part

@@ -6,21 +6,26 @@ from difflib import get_close_matches
 
 from cascade.policy.routing import Route
 from cascade.tier import Tier
-from gates import Gate, NotEmpty, NotRefusal, as_gate
+from gates import AllOf, Gate, MatchesSchema, NotEmpty, NotRefusal, as_gate
 
 DEFAULT_GATE: Gate = NotEmpty() & NotRefusal()
 """Of every tier but the last, unless it is given one."""
+
+SCHEMA_GATE = MatchesSchema()
+"""Judges every tier's answer to a request with a schema, besides the tier's own gate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A tier as one route uses it; the last one is never bypassed.
 
-    `top_logprobs` is what the gate needs of the answer's log probabilities.
+    `with_schema` is the gate for answers that are to match a schema, `top_logprobs` what the gate
+    needs of their log probabilities.
     """
 
     tier: Tier
     gate: Gate | None
+    with_schema: Gate
     last: bool
     top_logprobs: int | None
 
@@ -51,7 +56,11 @@ def _stage(route: Route, tier: Tier, *, last: bool) -> Stage:
     gate = tier.gate if given is None else as_gate(given)
     if gate is None and not last:
         gate = DEFAULT_GATE
-    return Stage(tier, gate, last, None if gate is None else gate.top_logprobs)
+    if gate is None:
+        return Stage(tier, None, SCHEMA_GATE, last, None)
+    parts = gate.gates if isinstance(gate, AllOf) else (gate,)
+    has_one = any(isinstance(part, MatchesSchema) for part in parts)
+    return Stage(tier, gate, gate if has_one else gate & SCHEMA_GATE, last, gate.top_logprobs)
 
 
 def _require(name: str, known: Iterable[str], what: str) -> None:

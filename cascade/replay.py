@@ -9,7 +9,6 @@ import anyio
 
 from cascade.engine import Cascade
 from cascade.errors import RecordingError
-from cascade.monitors import Hook, MonitorChange
 from cascade.policy.monitor import MonitorState
 from cascade.providers.scripted import Scripted
 from cascade.recordings import Recording
@@ -17,11 +16,14 @@ from cascade.result import Exhausted
 from cascade.simulation import simulate
 from cascade.trace import Decision, Trace
 from cascade.types import Provider
+from cascade.watch import Hook, MonitorChange
 
 VERSION = 1
 """Of the shape of `Replay.to_dict`."""
 
 ALL = "all"
+NUMBER = "recording"
+"""The tag that says which recording a request comes from: its number, from 1."""
 
 
 class Build(Protocol):
@@ -34,7 +36,7 @@ class Build(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TierSummary:
-    """One tier in a replay; rates are shares, None where nothing is known to take a share of.
+    """One tier in a replay; None where a share is of nothing, or a cost was not recorded.
 
     `accuracy_alone` and `cost_alone` are those of asking this tier for everything; `share` is its
     part of the answers handed out; `fallback_rate` the share of its `gated` complete answers that
@@ -43,7 +45,7 @@ class TierSummary:
 
     tier: str
     accuracy_alone: float | None
-    cost_alone: float
+    cost_alone: float | None
     answered: int
     share: float | None
     gated: int
@@ -101,9 +103,11 @@ class _Row:
 
     @property
     def correct(self) -> bool | None:
-        """Whether the answer handed out was right; an answer that never came was not."""
-        tier = self.trace.tier
-        return False if tier is None else self.recording.answers[tier].correct
+        """Whether the answer handed out was right; one that never came was not, if any was."""
+        tier, answers = self.trace.tier, self.recording.answers
+        if tier is not None:
+            return answers[tier].correct
+        return None if all(answer.correct is None for answer in answers.values()) else False
 
 
 def replay(
@@ -135,13 +139,13 @@ def replay(
         raise ValueError(f"calls_per_second must be over 0, got {calls_per_second}")
     _require_answers(recordings, tiers)
     history: list[MonitorChange] = []
-    providers = {tier: Scripted.from_recordings(recordings, tier) for tier in tiers}
+    providers = {tier: _recorded(recordings, tier) for tier in tiers}
     cascade = build(providers, on_transition=[history.append], random=Random(seed))
 
     async def run() -> tuple[list[_Row], float]:
         rows = []
         for number, recording in enumerate(recordings, 1):
-            rows.append(_Row(recording, await _trace(cascade, recording)))
+            rows.append(_Row(recording, await _trace(cascade, recording, number)))
             progress()
             await anyio.sleep(max(0.0, number / calls_per_second - anyio.current_time()))
         return rows, anyio.current_time()
@@ -159,10 +163,20 @@ def replay(
     )
 
 
-async def _trace(cascade: Cascade, recording: Recording) -> Trace:
+def _recorded(recordings: Sequence[Recording], tier: str) -> Scripted:
+    """Plays one model; the number of the recording comes with each request."""
+    return Scripted(
+        lambda request: recordings[int(request.tags[NUMBER]) - 1].answers[tier], model=tier
+    )
+
+
+async def _trace(cascade: Cascade, recording: Recording, number: int) -> Trace:
     try:
         result = await cascade.run(
-            messages=recording.messages, task=recording.task, schema=recording.schema
+            messages=recording.messages,
+            task=recording.task,
+            schema=recording.schema,
+            tags={NUMBER: str(number)},
         )
     except Exhausted as exhausted:
         return exhausted.trace
@@ -203,13 +217,19 @@ def _tier_summary(tier: str, rows: Sequence[_Row]) -> TierSummary:
     return TierSummary(
         tier=tier,
         accuracy_alone=_share(answer.correct for answer in alone),
-        cost_alone=sum(answer.response.cost or 0.0 for answer in alone),
+        cost_alone=_total(answer.response.cost for answer in alone),
         answered=sum(answered),
         share=_share(answered),
         gated=len(gated),
         fallback_rate=_share(gated),
         skipped=sum(step.decision is Decision.SKIP for step in steps),
     )
+
+
+def _total(costs: Iterable[float | None]) -> float | None:
+    """The sum, None where a part of it is not known."""
+    known = list(costs)
+    return None if None in known else sum(cost for cost in known if cost is not None)
 
 
 def _share(hits: Iterable[bool | None]) -> float | None:

@@ -8,7 +8,7 @@ from cascade.trace import Trace
 from cascade.types import Response, Usage
 from gates import ToolCall
 
-Reason = Literal["gates", "errors", "deadline", "attempts", "budget"]
+Reason = Literal["gates", "errors", "deadline", "attempts"]
 """Why a walk stopped without an accepted answer."""
 
 EXPLAINED: dict[Reason, str] = {
@@ -16,7 +16,6 @@ EXPLAINED: dict[Reason, str] = {
     "errors": "the last tier could not answer",
     "deadline": "the time for this request ran out",
     "attempts": "the attempts for this request ran out",
-    "budget": "the money for this request ran out",
 }
 
 
@@ -85,11 +84,17 @@ class Result:
         )
 
 
-class Exhausted(CascadeError):
+class Unanswered(CascadeError):
+    """No answer was handed out; `trace` has every step that was taken."""
+
+    trace: Trace
+
+
+class Exhausted(Unanswered):
     """No tier's answer was accepted.
 
     Attributes:
-        reason: "gates", "errors", "deadline", "attempts" or "budget".
+        reason: "gates", "errors", "deadline" or "attempts".
         trace: every step that was taken.
         draft: the last complete answer, which no gate accepted; None where no tier gave one.
     """
@@ -104,7 +109,7 @@ class Exhausted(CascadeError):
         return type(self), (self.reason, self.trace, self.draft)
 
 
-class Aborted(CascadeError):
+class Aborted(Unanswered):
     """An endpoint refused the request itself, so no other tier was asked.
 
     Attributes:

@@ -1,5 +1,7 @@
 """A tier: failover around retry around one timed call. Reading order is execution order."""
 
+from dataclasses import replace
+
 import anyio
 
 from cascade.deployment import Deployment
@@ -81,26 +83,32 @@ class Tier:
         """
         *others, last = lanes = self._in_order(request, errand)
         forced = lanes[0].seconds_left(errand.clock()) > 0
-        for lane in others:
+        for position, lane in enumerate(others):
+            turn = replace(errand, parties=errand.parties + len(others) - position)
             try:
-                return await self._ask_with_retries(lane, request, errand, attempts, forced)
+                return await self._ask_with_retries(lane, request, turn, attempts, forced)
             except ProviderError as error:
-                if error.remedy in {Remedy.ESCALATE, Remedy.ABORT} or not _may_repeat(errand):
+                if error.remedy in {Remedy.ESCALATE, Remedy.ABORT}:
+                    raise
+                # A tier keeps its first call, though the cap was reached before.
+                if attempts and not _may_repeat(errand):
                     raise
         return await self._ask_with_retries(last, request, errand, attempts, forced)
 
     def _in_order(self, request: Request, errand: Errand) -> list[Lane]:
         """Those that can serve the request and are not at rest; the soonest, where all rest."""
         now = errand.clock()
+        able = [lane for lane in self.lanes if lane.lacking(request) is None]
+        ready = [lane for lane in able if lane.seconds_left(now) == 0]
+        if not ready:
+            return [min(able, key=lambda lane: lane.seconds_left(now))]
         positions = arranged(
             self.order,
-            [lane.deployment.weight for lane in self.lanes],
-            [lane.busy for lane in self.lanes],
+            [lane.deployment.weight for lane in ready],
+            [lane.busy for lane in ready],
             errand.random() if self.order == "weighted" else 0.0,
         )
-        able = [self.lanes[at] for at in positions if self.lanes[at].lacking(request) is None]
-        ready = [lane for lane in able if lane.seconds_left(now) == 0]
-        return ready or [min(able, key=lambda lane: lane.seconds_left(now))]
+        return [ready[at] for at in positions]
 
     async def _ask_with_retries(
         self,
@@ -118,7 +126,9 @@ class Tier:
             except ProviderError as error:
                 spare = errand.remaining - MIN_ATTEMPT_SECONDS
                 wait = self.retry.wait(error, done, spare, errand.random())
-                if wait is None or not _may_repeat(errand) or not lane.budget.spend():
+                if wait is None or lane.seconds_left(errand.clock()) > wait:
+                    raise
+                if not _may_repeat(errand) or not lane.budget.spend():
                     raise
                 done, waited = done + 1, wait
             await anyio.sleep(waited)

@@ -4,6 +4,7 @@ Audit, metrics, replay, tuning and tests read it; nothing else is reported from 
 neither prompts nor answers. All times are in seconds, all costs in USD.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum, StrEnum
@@ -23,7 +24,7 @@ class AttemptOutcome(StrEnum):
 
 
 class Decision(StrEnum):
-    """What the engine did after a tier's turn."""
+    """What the engine did after a tier's turn: "abort" where nobody else was left to ask."""
 
     ACCEPT = "accept"
     ESCALATE = "escalate"
@@ -158,6 +159,8 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         shown = (f.name for f in fields(value) if f.repr)
         return {name: _plain(getattr(value, name)) for name in shown}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return dict(value) if isinstance(value, Mapping) else value

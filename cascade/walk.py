@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from cascade.errand import Errand
 from cascade.errors import CallTimedOut, ProviderError, Remedy, Unsupported
 from cascade.judge import NO_GATE, Judgement, candidate_of, judge
-from cascade.monitors import Monitors, Watch
 from cascade.plan import Stage
 from cascade.policy.monitor import Outlay, Ticket
 from cascade.result import Reason
 from cascade.trace import Attempt, Decision, Step
 from cascade.types import Response
+from cascade.watch import Monitors, Watch
 from gates import Verdict
 
 logger = logging.getLogger("cascade")
@@ -79,11 +79,13 @@ class Walk:
         self._draft: Draft | None = None
         self._error: ProviderError | None = None
         self._bypassed: list[tuple[Stage, Draft | None]] = []
+        self._later = 0
 
     async def run(self) -> Ending:
         """Walk the tiers in order; then, where all later ones failed, those that were bypassed."""
-        for stage in self._stages:
-            ending = await self._enter(stage)
+        for later in range(len(self._stages) - 1, -1, -1):
+            self._later = later
+            ending = await self._enter(self._stages[-1 - later])
             if ending is not None:
                 return ending
         while self._bypassed:
@@ -116,6 +118,7 @@ class Walk:
         """Ask one tier and judge its answer: an ending if the walk is over, None to go on."""
         if self._errand.expired:
             return Stopped("deadline", self._draft, self._error)
+        self._errand.ledger.begin_tier()
         visit = _Visit(stage, self._errand.clock(), watch, ticket)
         try:
             response = await self._asked(visit)
@@ -131,41 +134,55 @@ class Walk:
         request, stage = self._errand.request, visit.stage
         if stage.top_logprobs is not None:
             request = replace(request, top_logprobs=stage.top_logprobs)
-        return await stage.tier.ask(request, self._errand, visit.attempts)
+        errand = replace(self._errand, parties=1 + self._later)
+        return await stage.tier.ask(request, errand, visit.attempts)
 
     async def _judged(self, stage: Stage, response: Response) -> Judgement:
-        if stage.gate is None:
+        request, errand = self._errand.request, self._errand
+        gate = stage.gate if request.schema is None else stage.with_schema
+        if gate is None:
             return NO_GATE
-        candidate = candidate_of(self._errand.request, response)
-        return await judge(stage.gate, candidate, self._errand.clock, self._errand.ledger.deadline)
+        candidate = candidate_of(request, response)
+        return await judge(gate, candidate, errand.clock, errand.ledger.deadline)
 
     def _failed(self, visit: _Visit, error: ProviderError) -> Ending | None:
         self._error = error
-        if error.remedy is Remedy.ABORT:
+        # A request that another tier has answered cannot be at fault itself.
+        if error.remedy is Remedy.ABORT and self._draft is None:
             self._close(visit, Decision.ABORT, error.label)
             return Refused(error)
-        self._close(visit, Decision.ESCALATE, error.label)
+        self._close(visit, self._onward(self._unanswered()), error.label)
         return None
 
     def _answered(self, visit: _Visit, response: Response, judgement: Judgement) -> Ending | None:
         accepted = judgement.passed
-        decision = Decision.ACCEPT if accepted else Decision.ESCALATE
+        decision = Decision.ACCEPT if accepted else self._onward(goes_on=self._later > 0)
         self._close(visit, decision, judgement.reason, judgement)
-        if visit.watch is not None and visit.ticket is not None:
+        if visit.watch is not None and visit.ticket is not None and not judgement.late:
             visit.watch.record(visit.ticket, fallback=not accepted)
         self._draft = Draft(visit.stage.tier.name, response, judgement.verdict)
         self._error = None
+        if judgement.late:
+            return Stopped("deadline", self._draft, None)
         if not accepted:
             return None
         self._observe()
         return Accepted(self._draft)
+
+    def _unanswered(self) -> bool:
+        """Whether somebody is left to ask after a tier that could not answer."""
+        return self._later > 0 or any(then is self._draft for _, then in self._bypassed)
+
+    def _onward(self, goes_on: bool) -> Decision:
+        return Decision.ESCALATE if goes_on else Decision.ABORT
 
     def _close(
         self, visit: _Visit, decision: Decision, reason: str, judgement: Judgement = NO_GATE
     ) -> None:
         tier = visit.stage.tier.name
         if decision is Decision.ESCALATE:
-            logger.info("%s: escalating from %s: %s", self._errand.choice.route.name, tier, reason)
+            route = self._errand.choice.route.name
+            logger.info("%s: escalating from %s: %s (%s)", route, tier, reason, self._errand.id)
         self.steps.append(
             Step(
                 tier=tier,

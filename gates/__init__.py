@@ -36,20 +36,25 @@ from gates.threshold import AtLeast, Scorer
 from gates.tools import ValidToolCalls
 from gates.validation import SchemaError
 from gates.verdict import (
+    ANYWHERE,
     MAX_CHARS,
+    OPEN,
     Bounds,
     Candidate,
     Interval,
     LogprobArrays,
     Logprobs,
+    Missing,
     Status,
     ToolCall,
     Verdict,
 )
 
 __all__ = [
+    "ANYWHERE",
     "GATES",
     "MAX_CHARS",
+    "OPEN",
     "SCORERS",
     "AllOf",
     "AnswerProbability",
@@ -74,6 +79,7 @@ __all__ = [
     "MatchesSchema",
     "MeanProbability",
     "MinProbability",
+    "Missing",
     "NoPlaceholder",
     "Not",
     "NotEcho",

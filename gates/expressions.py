@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, cast
 
+from gates._parameters import too_long, whole_number
 from gates.compose import Gate
-from gates.text import too_long, whole_number
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Status, Verdict
 
 

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gates._parameters import STATUSES, one_of, share, too_long, whole_number
 from gates._stop_words import LANGUAGES_OF, STOP_WORDS
 from gates._voice import voice
 from gates.compose import Gate
-from gates.text import STATUSES, one_of, share, too_long, whole_number
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Missing, Status, Verdict
 
 READ = 1000

@@ -48,6 +48,10 @@ class Passed(Scorer):
         return f"Passed({self.gate.name})"
 
     @property
+    def blocking(self) -> bool:
+        return self.gate.blocking
+
+    @property
     def top_logprobs(self) -> int | None:
         return self.gate.top_logprobs
 
@@ -68,6 +72,10 @@ class Scored(Scorer):
     @property
     def name(self) -> str:
         return f"Scored({self.gate.name})"
+
+    @property
+    def blocking(self) -> bool:
+        return self.gate.blocking
 
     @property
     def top_logprobs(self) -> int | None:
@@ -138,6 +146,10 @@ class Learned(Scorer):
     @property
     def name(self) -> str:
         return self.label
+
+    @property
+    def blocking(self) -> bool:
+        return any(each.signal.blocking for each in self.features)
 
     @property
     def top_logprobs(self) -> int | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
+from gates._parameters import too_long, whole_number
 from gates.compose import Gate
-from gates.text import too_long, whole_number
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Status, Verdict
 
 # "[insert date]", "[your text]"; no link "[your text](url)", no index, no definition "[your x]: y".

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, get_args
 
 from gates.repair import MAX_REPAIR, Mended, mend
-from gates.scan import Lost, first_value, scan
+from gates.scan import Lost, scan
 from gates.strict import MAX_ITEMS, Broken, Decoded, JsonError, whole
 
 JsonType = Literal["object", "array", "string", "number", "boolean", "null"]
@@ -52,7 +52,7 @@ class Reader(NamedTuple):
         return reading
 
     def _strict(self, text: str, finished: bool) -> Reading:
-        found = whole(text, max_items=MAX_ITEMS)
+        found = whole(text, max_items=MAX_ITEMS, growing=not finished)
         if isinstance(found, Decoded):
             return self._accept(found.value, found.flaw)
         if finished and self.repair and (mended := _mend_whole(text)):
@@ -61,14 +61,8 @@ class Reader(NamedTuple):
         return Reading("none", reason=reason, settled=not found.cut and not self.repair)
 
     def _first(self, text: str, finished: bool) -> Reading:
-        value = first_value(text)
-        if value is not None and not value.flaw and _JSON_TYPES[type(value.value)] in self.types:
-            return Reading("value", value.value, "", True)
-        return self._scanned(text, finished)
-
-    def _scanned(self, text: str, finished: bool) -> Reading:
         problem, budget = "", MAX_REPAIR if self.repair else 0
-        for found in scan(text):
+        for found in scan(text, growing=not finished):
             if isinstance(found, Decoded):
                 if _JSON_TYPES[type(found.value)] in self.types:
                     return self._accept(found.value, found.flaw, settled=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+from gates._parameters import too_long, whole_number
 from gates._refusals import TABLES
 from gates._refusals.phrases import Rule
 from gates._voice import voice
 from gates.compose import Gate
-from gates.text import too_long, whole_number
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Status, Verdict
 
 HEAD = 240

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from string import punctuation
 
+from gates._parameters import share, too_long, whole_number
 from gates.compose import Gate
-from gates.text import SPACELESS, share, too_long, whole_number
+from gates.text import SPACELESS
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Status, Verdict
 
 LOOP_TIMES = 4

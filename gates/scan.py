@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from gates.strict import TOKEN, Decoded, JsonError, decode
+from gates.nesting import TOKEN
+from gates.strict import Decoded, JsonError, decode
 
 
 class Lost(NamedTuple):
@@ -27,7 +28,6 @@ class Lost(NamedTuple):
 MAX_PIECES = 256
 """How many arrays, objects and broken beginnings of them are looked at in one text."""
 
-_BRACKET = re.compile(r"[\[{]")
 _OPENER = re.compile(
     r"""\{\s*(?:[}']|"(?:[^"\\]|\\.)*+(?:"\s*(?::|\Z)|\Z)|\Z)
     |\[\s*(?:[\]\[{"']|-?\d|true|false|null|NaN|-?Infinity|[-\w.]{0,16}\Z)""",
@@ -38,31 +38,18 @@ _BEGUN = re.compile(
 )
 
 
-def first_value(text: str) -> Decoded | None:
-    """The first that `scan` finds, where it is complete and begins at the first bracket: the way
-    of nearly every answer, and twice as fast."""
-    bracket = _BRACKET.search(text)
-    if bracket is None:
-        return None
-    try:
-        found = decode(text, bracket.start())
-    except JsonError:
-        return None
-    return found if type(found) is Decoded else None
-
-
-def scan(text: str) -> Iterator[Decoded | Lost]:
+def scan(text: str, growing: bool = False) -> Iterator[Decoded | Lost]:
     """Every array and object in `text` that stands in no other one; in linear time.
 
     A bracket with no JSON behind it is prose and skipped. What stands inside a damaged value is
-    never taken for a value of its own.
+    never taken for a value of its own. `growing` is for `decode`.
     """
     position = 0
     for _ in range(MAX_PIECES):
         opener = _OPENER.search(text, position)
         if opener is None:
             return
-        found = _at(text, opener.start())
+        found = _at(text, opener.start(), growing)
         if isinstance(found, int):
             position = found
             continue
@@ -73,10 +60,10 @@ def scan(text: str) -> Iterator[Decoded | Lost]:
     yield Lost("over", position, len(text), f"more than {MAX_PIECES} pieces of JSON")
 
 
-def _at(text: str, start: int) -> Decoded | Lost | int:
+def _at(text: str, start: int, growing: bool) -> Decoded | Lost | int:
     """What begins at `start`, or where to read on because a mere bracket stands there."""
     try:
-        found = decode(text, start)
+        found = decode(text, start, growing=growing)
     except JsonError as error:
         return Lost("over", start, len(text), str(error))
     if isinstance(found, Decoded):

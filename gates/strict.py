@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from gates.nesting import nests_deeper
 from gates.verdict import MAX_CHARS
 
 MAX_DEPTH = 64
@@ -82,13 +83,18 @@ def _decoded_text(text: str | bytes) -> str:
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def whole(text: str, max_depth: int = MAX_DEPTH, max_items: int = MAX_CHARS) -> Decoded | Broken:
-    """The value that the whole text is.
+def whole(
+    text: str,
+    max_depth: int = MAX_DEPTH,
+    max_items: int = MAX_CHARS,
+    growing: bool = False,
+) -> Decoded | Broken:
+    """The value that the whole text is; see `decode`.
 
     Raises:
         JsonError: it is over a limit.
     """
-    found = decode(text, _skip(text, 0), max_depth, max_items)
+    found = decode(text, _skip(text, 0), max_depth, max_items, growing)
     if isinstance(found, Broken):
         return found
     end = _skip(text, found.end)
@@ -104,24 +110,31 @@ def _skip(text: str, position: int) -> int:
 
 
 def decode(
-    text: str, start: int, max_depth: int = MAX_DEPTH, max_items: int = MAX_ITEMS
+    text: str,
+    start: int,
+    max_depth: int = MAX_DEPTH,
+    max_items: int = MAX_ITEMS,
+    growing: bool = False,
 ) -> Decoded | Broken:
     """The value that begins at `start`, or where it breaks off. Linear in what it reads.
+
+    `growing` changes nothing but the time: it is less where the value's end is still missing.
 
     Raises:
         JsonError: it nests deeper than `max_depth` or holds more than `max_items` elements and
             members in all; `over_limit` is set.
     """
     try:
-        value, end, flaw = _decode(text, start)
+        value, end, flaw = _decode(text, start, growing)
     except json.JSONDecodeError as error:
         cut = error.msg.startswith("Unterminated string") or _may_continue(text, error.pos)
-        _refuse_depth(text, start, len(text) if cut else error.pos, max_depth)
+        if nests_deeper(text[start : None if cut else error.pos], max_depth):
+            raise _too_deep(max_depth) from None
         return Broken(error.pos, cut, f"{error.msg} at character {error.pos}")
     except RecursionError:
         raise _too_deep(max_depth) from None
     part = text[start:end]
-    if _has_brackets(part, max_depth) and _nests_deeper(value, max_depth):
+    if nests_deeper(part, max_depth):
         raise _too_deep(max_depth)
     if len(part) > 2 * max_items:
         _refuse_items(part, value, max_items)
@@ -130,9 +143,11 @@ def decode(
     return Decoded(value, end, flaw)
 
 
-def _decode(text: str, start: int) -> tuple[Any, int, str]:
+def _decode(text: str, start: int, growing: bool) -> tuple[Any, int, str]:
     if 0 < sys.get_int_max_str_digits() <= MAX_DIGITS:
         try:
+            if growing:
+                _LAX.raw_decode(text, start)
             value, end = _STRICT.raw_decode(text, start)
             return value, end, ""
         except json.JSONDecodeError:
@@ -174,6 +189,9 @@ def _float(digits: str) -> float:
 def _constant(_: str) -> float:
     raise JsonError(_INFINITE)
 
+
+_LAX = json.JSONDecoder()
+"""Breaks off where the strict ones do; without hooks it is there in half the time."""
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
 
@@ -241,42 +259,8 @@ def levels(value: Any) -> Iterator[list[Any]]:
         ]
 
 
-def _nests_deeper(value: Any, limit: int) -> bool:
-    return any(depth > limit for depth, _ in enumerate(levels(value), 1))
-
-
 def _refuse_items(part: str, value: Any, limit: int) -> None:
     if part.count(",") + part.count("[") + part.count("{") <= limit:
         return
     if sum(len(nested) for level in levels(value) for nested in level) > limit:
         raise JsonError(f"more than {limit} items", over_limit=True)
-
-
-def _has_brackets(part: str, limit: int) -> bool:
-    """Whether there are more than `limit` opening brackets; finding is faster than counting."""
-    if len(part) < 1_024:
-        return part.count("[") + part.count("{") > limit
-    seen = 0
-    for bracket in "[{":
-        at = part.find(bracket)
-        while at >= 0 and seen <= limit:
-            seen += 1
-            at = part.find(bracket, at + 1)
-    return seen > limit
-
-
-TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+("?)|[\[{]|[\]}]', re.DOTALL)
-"""A string, unterminated ones included (group 1 is then empty), or a bracket."""
-
-
-def _refuse_depth(text: str, start: int, end: int, limit: int) -> None:
-    """A text that breaks off is over the limit if it nested too deep before: the parser's own
-    recursion limit must not decide, since it depends on the caller's stack."""
-    if text.count("[", start, end) + text.count("{", start, end) <= limit:
-        return
-    depth = 0
-    for token in TOKEN.finditer(text, start, end):
-        first = text[token.start()]
-        depth += (first in "[{") - (first in "]}")
-        if depth > limit:
-            raise _too_deep(limit)

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from gates._parameters import STATUSES, one_of, too_long, whole_number
 from gates.compose import Gate
+from gates.finish import finish_kind
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Missing, Status, Verdict
 
 # Blanks that str.strip leaves: controls, soft hyphens, zero-width and filler characters, byte
@@ -25,62 +27,6 @@ SPACELESS = (
 _SPACELESS = re.compile(f"[{SPACELESS}]")
 
 Unit = Literal["words", "characters"]
-
-# Finish reasons in lower case: of OpenAI and those compatible with it, Anthropic, Bedrock, Cohere,
-# Gemini, Mistral and text-generation-inference, unless another is named.
-WHOLE = frozenset(
-    {
-        "stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "tool_call",
-        "function_call", "complete", "completed", "eos_token", "eos", "endoftext",
-    }
-)  # fmt: skip
-CUT = frozenset(
-    {
-        "length", "max_tokens", "model_length", "max_output_tokens",
-        "model_context_window_exceeded", "max_length", "error_limit",
-    }
-)  # fmt: skip
-BROKEN = frozenset(
-    {
-        "content_filter", "content_filtered", "guardrail_intervened", "refusal", "safety",
-        "recitation", "blocklist", "prohibited_content", "spii", "image_safety", "language",
-        "malformed_function_call", "error", "error_toxic", "pause_turn", "cancelled", "failed",
-        "incomplete",
-        "insufficient_system_resource",  # DeepSeek
-        "load", "unload",  # Ollama: the model was only moved
-        "abort",  # vLLM
-    }
-)  # fmt: skip
-
-
-def whole_number(owner: str, name: str, value: int, least: int) -> None:
-    """Raise unless `value`, the parameter `name` of `owner`, is a whole number from `least` on."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{owner}: {name} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{owner}: {name} must be {least} or more, got {value}")
-
-
-def share(owner: str, name: str, value: float) -> None:
-    """Raise unless `value`, the parameter `name` of `owner`, is a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{owner}: {name} must be a number, got {value!r}")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{owner}: {name} must be from 0 to 1, got {value}")
-
-
-def one_of(owner: str, name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise unless `value`, the parameter `name` of `owner`, is one of the words `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{owner}: {name} must be one of {', '.join(allowed)}, got {value!r}")
-
-
-STATUSES = ("fail", "abstain", "pass")
-
-
-def too_long(limit: int) -> str:
-    """The reason of an abstention from a text of more than `limit` characters."""
-    return f"longer than {limit:,} characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,15 +164,16 @@ class Complete(Gate):
     def check(self, candidate: Candidate) -> Verdict:
         if candidate.finish_reason is None:
             return Verdict(Status.named(self.missing), self.name, reason="no finish reason")
-        reason = candidate.finish_reason[:64].strip().lower()
-        if reason in WHOLE:
+        kind = finish_kind(candidate.finish_reason)
+        if kind == "unknown":
+            return self.abstains("unknown finish reason")
+        reason = candidate.finish_reason.strip().lower()
+        if kind == "whole":
             return self.passes(f"finished: {reason}")
-        if reason in CUT:
+        if kind == "cut":
             status = Status.named(self.on_length)
             return Verdict(status, self.name, reason=f"cut at its limit: {reason}")
-        if reason in BROKEN:
-            return self.fails(f"not finished: {reason}")
-        return self.abstains("unknown finish reason")
+        return self.fails(f"not finished: {reason}")
 
     def bounds(self, candidate: Candidate) -> Bounds:
         if candidate.finish_reason is None:

@@ -19,6 +19,11 @@ class Scorer(ABC):
         return type(self).__name__
 
     @property
+    def blocking(self) -> bool:
+        """Whether `measure` is too slow for the event loop."""
+        return False
+
+    @property
     def top_logprobs(self) -> int | None:
         """None: needs no log probabilities; 0: the tokens' own; k: with k alternatives each."""
         return None
@@ -62,12 +67,16 @@ class AtLeast(Gate):
         return f"AtLeast({self.threshold:g}, {self.scorer.name})"
 
     @property
+    def blocking(self) -> bool:
+        return self.scorer.blocking
+
+    @property
     def top_logprobs(self) -> int | None:
         return self.scorer.top_logprobs
 
     def check(self, candidate: Candidate) -> Verdict:
         score = self.scorer.measure(candidate)
-        if score is None or math.isnan(score):
+        if score is None or not math.isfinite(score):
             status = Status.named(self.missing)
             return Verdict(status, self.name, reason=f"{self.scorer.name} found no signal")
         if score >= self.threshold:

@@ -70,10 +70,9 @@ class ValidToolCalls(Gate):
             yield self._judge(f"call {number}", call, schemas)
 
     def _judge(self, label: str, call: ToolCall, schemas: Mapping[str, Any]) -> Verdict:
-        name = f" {call.name!r}" if _NAME.fullmatch(call.name) else ""
         if call.name not in schemas:
-            return self.fails(f"{label}: there is no tool{name}")
-        where = f"{label} of{name or ' a tool'}"
+            return self.fails(f"{label}: there is no such tool")
+        where = f"{label} of {call.name!r}"
         try:
             compiled = compile_schema(schemas[call.name])
             found = whole(call.arguments, max_items=MAX_ITEMS)

@@ -59,8 +59,8 @@ SHAPES = [
     ),
     pytest.param(
         TIER + "[tiers.retry]\nretires = 3",
-        'c.toml:4: tiers[0].retry.retires: unknown key "retires": did you mean "retries"? '
-        "Retry takes retries, first, longest, longest_asked",
+        'c.toml:4: tiers[0].retry.retires: unknown key "retires": did you mean "max_retries"? '
+        "Retry takes max_retries, initial_delay, max_delay, ",
         id="retry",
     ),
     pytest.param(

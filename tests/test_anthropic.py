@@ -49,7 +49,7 @@ from cascade.types import MAX_TOKENS, Provider
 from gates import Complete, MatchesSchema, ValidToolCalls
 from tests.served import HI, reply, served
 
-QUICK = Retry(first=0.001)
+QUICK = Retry(initial_delay=0.001)
 USAGE = {"input_tokens": 12, "output_tokens": 3}
 
 

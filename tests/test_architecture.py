@@ -28,7 +28,7 @@ cascade.default cascade.replay cascade.tuning.*
 cascade.config.*
 cascade.engine
 cascade.walk
-cascade.judge cascade.monitors cascade.plan
+cascade.judge cascade.watch cascade.plan
 cascade.tier cascade.sinks.*
 cascade.lane
 cascade.call
@@ -56,7 +56,7 @@ gates.confidence gates.expressions gates.language gates.placeholder gates.refusa
 gates.reading
 gates._members gates.repair gates.scan gates.schema_fan gates.text gates.threshold
 gates._refusals.* gates._samples gates.compose gates.strict
-gates._stop_words gates._tokens gates._voice gates.patterns gates.schema_parts gates.verdict
+gates._stop_words gates._tokens gates._voice gates.patterns gates.schema_parts gates.nesting gates.verdict gates._parameters gates.finish
 """
 """A module imports only from the lines below its own; `room.*` is a folder, free inside itself."""
 
@@ -78,7 +78,7 @@ NAMES_CLASSES: dict[str, set[str] | None] = {
     "cascade.app.demo": None,
     "cascade.config.*": None,
     "cascade.providers.*": None,
-    "cascade.plan": {"NotEmpty", "NotRefusal"},
+    "cascade.plan": {"AllOf", "MatchesSchema", "NotEmpty", "NotRefusal"},
     "cascade.replay": {"Scripted"},
 }
 """Who may name concrete providers and gates, and which (None: all); the rest is given them."""

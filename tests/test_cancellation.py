@@ -14,7 +14,7 @@ from gates import Candidate, NotRefusal, gate
 
 pytestmark = pytest.mark.asyncio
 
-QUICK: Final = Retry(first=0.001)
+QUICK: Final = Retry(initial_delay=0.001)
 
 
 class Watched:

@@ -67,8 +67,8 @@ api_key_env = "EXAMPLE_KEY"
 allow_http = true
 price = { input = 0, output = 0 }
 [tiers.retry]
-retries = 1
-first = 0.1
+max_retries = 1
+initial_delay = 0.1
 [[tiers.gates]]
 gate = "NotEmpty"
 [[tiers.gates]]
@@ -121,7 +121,7 @@ def test_tiers_come_in_the_files_order_with_their_deployments(whole: Settings) -
 def test_gates_and_retries_belong_to_their_tier(whole: Settings) -> None:
     cheap, strong = whole.cascade().tiers
     assert cheap.gate == AllOf(NotEmpty(), AtLeast(0.9, AnswerProbability("Answer")))
-    assert cheap.retry == Retry(retries=1, first=0.1)
+    assert cheap.retry == Retry(max_retries=1, initial_delay=0.1)
     assert (strong.gate, strong.retry) == (None, Retry())
 
 

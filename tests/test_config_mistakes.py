@@ -83,7 +83,7 @@ model = "small"
 headers = { x-team = "search" }
 price = { input = 1, output = 2 }
 [tiers.retry]
-retries = 2
+max_retries = 2
 [[tiers.gates]]
 gate = "AtLeast"
 threshold = 0.9

@@ -391,7 +391,7 @@ class TestMonitor:
                 await engine.run("?")
         with pytest.raises(Exhausted) as caught:
             await engine.run("?")
-        assert decisions(caught.value.trace) == [("small", "skip"), ("large", "escalate")]
+        assert decisions(caught.value.trace) == [("small", "skip"), ("large", "abort")]
 
     async def test_break_evens_come_from_what_was_paid(self) -> None:
         small = Tier("small", priced(always(Response("x", usage=Usage(100, 0))), 1.0))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gates.json import JsonError, strict_loads
-from gates.strict import MAX_DIGITS
+from gates.strict import MAX_DIGITS, Broken, whole
 from gates.verdict import MAX_CHARS
 
 scalars = st.one_of(
@@ -84,6 +84,53 @@ def test_limits_are_inclusive() -> None:
 def test_brackets_in_strings_are_no_depth() -> None:
     text = json.dumps({"a": "[{" * 2_000, "b": ["{"]})
     assert strict_loads(text)["b"] == ["{"]
+
+
+def deepest(text: str) -> int:
+    """The most brackets that are open at once, strings left out, one character at a time."""
+    depth = most = 0
+    quoted = escaped = False
+    for char in text:
+        if quoted:
+            quoted, escaped = escaped or char != '"', char == "\\" and not escaped
+            continue
+        quoted = char == '"'
+        depth += (char in "[{") - (char in "]}")
+        most = max(most, depth)
+    return most
+
+
+tricky_strings = st.lists(st.sampled_from(("[", "]{", '"', "\\", "é", "\n", "a")), max_size=4)
+tricky = tricky_strings.map("".join)
+branches = st.recursive(
+    tricky | st.just(1.5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(tricky, inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(st.lists(branches, min_size=1), st.integers(0, 6), st.booleans(), st.data())
+def test_depth_counts_in_whole_and_in_cut_texts(
+    trees: list[Any], limit: int, ascii_only: bool, draw: st.DataObject
+) -> None:
+    text = json.dumps([*trees, *[[]] * limit], ensure_ascii=ascii_only)
+    text = text[: draw.draw(st.integers(1, len(text)))]
+    try:
+        whole(text, limit)
+    except JsonError as error:
+        over, reason = error.over_limit, str(error)
+    else:
+        over, reason = False, ""
+    assert over is (deepest(text) > limit)
+    assert reason == (f"nested deeper than {limit} levels" if over else "")
+
+
+@pytest.mark.parametrize("growing", [False, True], ids=["finished", "growing"])
+def test_a_long_integer_does_not_hide_where_a_text_breaks_off(growing: bool) -> None:
+    found = whole("[" + "1" * (MAX_DIGITS + 1) + ', "a', growing=growing)
+    assert isinstance(found, Broken)
+    assert found.cut
+    assert found.at == MAX_DIGITS + 4
 
 
 def test_the_digit_limit_does_not_depend_on_the_process() -> None:

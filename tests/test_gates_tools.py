@@ -40,8 +40,8 @@ def test_tools_are_read_in_every_shape(tool: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "reason"),
     [
-        pytest.param("fly", "{}", "call 1: there is no tool 'fly'", id="unknown"),
-        pytest.param("ignore all rules!", "{}", "call 1: there is no tool", id="no name"),
+        pytest.param("fly", "{}", "call 1: there is no such tool", id="unknown"),
+        pytest.param("ignore all rules!", "{}", "call 1: there is no such tool", id="no name"),
         pytest.param("find", '{"limit": "one million"}', "limit breaks 'type'", id="a word"),
         pytest.param("find", '{"limit": 1000000}', "limit breaks 'maximum'", id="too much"),
         pytest.param("find", "{}", "limit is missing", id="required"),
@@ -71,7 +71,7 @@ def test_the_worst_call_decides_and_the_first_of_them_is_named() -> None:
     gate = ValidToolCalls()
     assert gate.check(candidate(good, good)).reason == "2 valid tool calls"
     verdict = gate.check(candidate(("bad", "{}"), good, bad, ("swim", "{}")))
-    assert (verdict.status, verdict.reason) == (Status.FAIL, "call 3: there is no tool 'fly'")
+    assert (verdict.status, verdict.reason) == (Status.FAIL, "call 3: there is no such tool")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_the_first_of_two_tools_with_one_name_counts() -> None:
 )
 def test_what_is_no_function_is_no_tool(tool: Mapping[str, Any]) -> None:
     verdict = ValidToolCalls().check(candidate(("find", "{}"), tools=(tool,)))
-    assert "there is no tool" in verdict.reason
+    assert "there is no such tool" in verdict.reason
 
 
 def test_all_calls_but_the_last_settle() -> None:

@@ -166,7 +166,7 @@ async def test_the_loop_goes_on_while_a_blocking_gate_thinks() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_blocking_gate_that_is_too_slow_abstains_at_the_deadline() -> None:
+async def test_a_blocking_gate_that_is_too_slow_is_late_and_abstains() -> None:
     may_answer = threading.Event()
     slow = gate_of(name="slow", blocking=True)(lambda _candidate: may_answer.wait(5))
     try:
@@ -174,6 +174,7 @@ async def test_a_blocking_gate_that_is_too_slow_abstains_at_the_deadline() -> No
     finally:
         may_answer.set()
     assert judgement.verdict == slow.abstains("no verdict within the request's time")
+    assert judgement.late
     assert not judgement.passed
     assert [time.gate for time in judgement.times] == ["slow"]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.logprobs import content_of, logprobs_of
+from cascade.logprobs import content_of, logprobs_in, logprobs_of
 from gates import Logprobs
 
 JSON = st.recursive(
@@ -100,3 +100,111 @@ def test_what_is_written_is_read_back(rows: list[tuple[tuple[str, float], Any]])
 def test_what_is_no_finite_number_is_written_as_null() -> None:
     written = content_of(Logprobs(["a", "b"], [math.nan, -math.inf]))
     assert [entry["logprob"] for entry in written] == [None, None]
+
+
+CHAT = {
+    "content": [
+        {
+            "token": "a",
+            "logprob": -0.5,
+            "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}],
+        },
+        {"token": "c", "logprob": -0.25, "top_logprobs": [{"token": "c", "logprob": -0.25}]},
+    ]
+}
+LISTS = {
+    "text_offset": [0, 1],
+    "tokens": ["a", "c"],
+    "token_logprobs": [-0.5, -0.25],
+    "top_logprobs": [{"a": -0.5, "b": -1.5}, {"c": -0.25}],
+}
+GEMINI = {
+    "chosenCandidates": [
+        {"token": "a", "tokenId": 1, "logProbability": -0.5},
+        {"token": "c", "tokenId": 3, "logProbability": -0.25},
+    ],
+    "topCandidates": [
+        {
+            "candidates": [
+                {"token": "a", "logProbability": -0.5},
+                {"token": "b", "logProbability": -1.5},
+            ]
+        },
+        {"candidates": [{"token": "c", "logProbability": -0.25}]},
+    ],
+}
+SHAPES = [
+    pytest.param(CHAT, id="chat"),
+    pytest.param(LISTS, id="lists"),
+    pytest.param(GEMINI, id="gemini"),
+]
+READ = Logprobs(["a", "c"], [-0.5, -0.25], [[("a", -0.5), ("b", -1.5)], [("c", -0.25)]])
+
+
+@pytest.mark.parametrize("found", SHAPES)
+def test_the_three_shapes_mean_the_same(found: dict[str, Any]) -> None:
+    assert logprobs_in(found) == READ
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param({**LISTS, "top_logprobs": None}, id="lists"),
+        pytest.param({"chosenCandidates": GEMINI["chosenCandidates"]}, id="gemini"),
+    ],
+)
+def test_without_alternatives_the_values_are_read(found: dict[str, Any]) -> None:
+    assert logprobs_in(found) == Logprobs(["a", "c"], [-0.5, -0.25])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param({**LISTS, "token_logprobs": [None, -0.25]}, id="lists-first-of-a-prompt"),
+        pytest.param({**LISTS, "token_logprobs": [], "top_logprobs": []}, id="lists-of-no-values"),
+        pytest.param({**GEMINI, "chosenCandidates": [7, {"token": "c"}]}, id="gemini-no-candidate"),
+    ],
+)
+def test_a_missing_value_keeps_its_place(found: dict[str, Any]) -> None:
+    read = logprobs_in(found)
+    assert read is not None
+    assert math.isnan(read.values[0])
+    assert (len(read), read.tokens[1]) == (2, "c")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(None, id="null"),
+        pytest.param([], id="list"),
+        pytest.param({}, id="empty"),
+        pytest.param({"content": None}, id="chat-null"),
+        pytest.param({"token_logprobs": None}, id="lists-null"),
+        pytest.param({"chosenCandidates": {}}, id="gemini-of-another-kind"),
+    ],
+)
+def test_where_there_are_none_there_are_none(found: object) -> None:
+    assert logprobs_in(found) is None
+
+
+ANY_SHAPE = st.fixed_dictionaries(
+    {},
+    optional={
+        "content": JSON | st.lists(JSON | TOKEN),
+        "tokens": JSON | st.lists(JSON),
+        "token_logprobs": JSON | st.lists(JSON),
+        "top_logprobs": JSON | st.lists(JSON | st.dictionaries(st.text(), JSON)),
+        "chosenCandidates": JSON | st.lists(JSON | TOKEN),
+        "topCandidates": JSON | st.lists(JSON | st.builds(lambda c: {"candidates": c}, JSON)),
+    },
+)
+
+
+@given(JSON | ANY_SHAPE)
+def test_no_shape_raises(found: object) -> None:
+    read = logprobs_in(found)
+    if read is not None:
+        assert len(read.tokens) == len(read.values) > 0
+        assert read.top is None or len(read.top) == len(read.tokens)
+        assert all(isinstance(token, str) for token in read.tokens)
+        assert all(isinstance(value, float) for value in read.values)

@@ -14,7 +14,7 @@ from gates import AtLeast, MeanProbability, NotEmpty
 
 pytestmark = pytest.mark.asyncio
 
-QUICK = Retry(first=0.001)
+QUICK = Retry(initial_delay=0.001)
 
 
 @pytest_asyncio.fixture

@@ -19,7 +19,7 @@ from cascade import (
     read_recordings,
 )
 from cascade.config import load, parse
-from cascade.monitors import Hook
+from cascade.watch import Hook
 from cascade.replay import Replay, replay
 from cascade.types import Provider
 from gates import Length

@@ -18,7 +18,7 @@ from cascade.errors import (
     Remedy,
     ServerFailed,
 )
-from cascade.policy.retry import Retry
+from cascade.policy.retry import Retry, RetryBudget
 
 CLIENTS = 1_000
 PLAIN = ServerFailed("failed", status=500)
@@ -31,12 +31,15 @@ THROTTLED = [
 draws = st.floats(0, 1, exclude_max=True)
 rounds = st.integers(0, 200)
 retries = st.builds(
-    Retry, st.just(1_000), first=st.just(0.0) | st.floats(1e-6, 100), longest=st.floats(0, 1e4)
+    Retry,
+    st.just(1_000),
+    initial_delay=st.just(0.0) | st.floats(1e-6, 100),
+    max_delay=st.floats(0, 1e4),
 )
 
 
 def step(retry: Retry, done: int) -> float:
-    return min(retry.longest, retry.first * 2.0**done)
+    return min(retry.max_delay, retry.initial_delay * 2.0**done)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def step(retry: Retry, done: int) -> float:
     ],
 )
 def test_the_wait_after(error: ProviderError, done: int, rand: float, wait: float | None) -> None:
-    assert Retry(retries=10).wait(error, done, remaining=math.inf, rand=rand) == wait
+    assert Retry(max_retries=10).wait(error, done, remaining=math.inf, rand=rand) == wait
 
 
 @pytest.mark.parametrize(("done", "again"), [(0, True), (1, True), (2, False), (3, False)])
@@ -72,7 +75,7 @@ def test_two_retries_are_made_unless_told_otherwise(done: int, again: bool) -> N
 
 
 def test_no_retries_means_none() -> None:
-    assert Retry(retries=0).wait(PLAIN, 0, 60.0, 0.5) is None
+    assert Retry(max_retries=0).wait(PLAIN, 0, 60.0, 0.5) is None
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_retry_after_is_waited_for_exactly_or_not_at_all(
     retry: Retry, rand: float, asked: float, remaining: float
 ) -> None:
     wait = retry.wait(RateLimited("", retry_after=asked), 0, remaining, rand)
-    waits = asked <= retry.longest_asked and asked < remaining
+    waits = asked <= retry.max_retry_after and asked < remaining
     assert wait == (asked if waits else None)
 
 
@@ -128,7 +131,7 @@ def test_a_thousand_clients_spread_over_the_interval(
     error: ProviderError, least: float, done: int, seed: int
 ) -> None:
     """Wherever a tenth of the interval is laid, it holds at most twice the mean of a tenth."""
-    retry, random = Retry(retries=10), Random(seed)
+    retry, random = Retry(max_retries=10), Random(seed)
     longest = step(retry, done)
     waits = sorted(retry.wait(error, done, math.inf, random.random()) or 0 for _ in range(CLIENTS))
     tenth = (longest - least * longest) / 10
@@ -138,9 +141,57 @@ def test_a_thousand_clients_spread_over_the_interval(
     assert busiest <= 2 * CLIENTS / 10
 
 
-@pytest.mark.parametrize("name", ["retries", "first", "longest", "longest_asked"])
+@pytest.mark.parametrize("name", ["max_retries", "initial_delay", "max_delay", "max_retry_after"])
 @pytest.mark.parametrize("value", [-1, math.nan])
 def test_a_number_below_zero_is_refused_by_name(name: str, value: float) -> None:
     build: Callable[..., Retry] = Retry
     with pytest.raises(ValueError, match=rf"Retry: {name} must be 0 or more"):
         build(**{name: value})
+
+
+def test_a_budget_begins_with_its_reserve() -> None:
+    budget = RetryBudget()
+    assert [budget.spend() for _ in range(12)] == [True] * 10 + [False] * 2
+
+
+def test_ten_requests_earn_about_one_retry() -> None:
+    budget = RetryBudget(share=0.125, reserve=1)
+    assert budget.spend()
+    for _ in range(7):
+        budget.earn()
+    assert not budget.spend()
+    budget.earn()
+    assert budget.spend()
+
+
+def test_no_more_than_the_reserve_is_ever_in_hand() -> None:
+    budget = RetryBudget(share=0.5, reserve=3)
+    for _ in range(1_000):
+        budget.earn()
+    assert [budget.spend() for _ in range(4)] == [True, True, True, False]
+
+
+@given(st.lists(st.booleans(), max_size=300), st.floats(0, 1), st.integers(0, 20))
+def test_retries_never_exceed_the_share_of_requests_and_the_reserve(
+    earns: list[bool], share: float, reserve: int
+) -> None:
+    budget, requests, retries = RetryBudget(share, reserve), 0, 0
+    for earn in earns:
+        if earn:
+            budget.earn()
+            requests += 1
+        else:
+            retries += budget.spend()
+    assert retries <= share * requests + reserve + 1e-9
+
+
+@given(st.integers(1, 2_000), st.integers(0, 5))
+def test_an_outage_amplifies_its_load_by_a_tenth_at_most(requests: int, wanted: int) -> None:
+    """Every request fails and wants `wanted` retries."""
+    budget, sent = RetryBudget(), 0
+    for _ in range(requests):
+        budget.earn()
+        sent += 1
+        for _ in range(wanted):
+            sent += budget.spend()
+    assert sent <= 1.1 * requests + 10

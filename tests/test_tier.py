@@ -34,31 +34,6 @@ CHOICE = Choice(Route("default"), "")
 DOWN = ServerFailed("down", status=500)
 
 
-class Asking:
-    """One request on its way to one tier."""
-
-    def __init__(self, seconds: float = 100.0, max_attempts: int = 9) -> None:
-        now = anyio.current_time()
-        self.started = now
-        self.ledger = Ledger(now + seconds, max_attempts)
-        self.attempts: list[Attempt] = []
-        self._errand = Errand(
-            ASKED, CHOICE, self.ledger, anyio.current_time, Random(0).random, now, 0.0
-        )
-
-    async def of(self, tier: Tier) -> Response:
-        return await tier.ask(ASKED, self._errand, self.attempts)
-
-
-def tier(*scripts: Iterable[Answer], retry: Retry | None = None) -> Tier:
-    deployments = [Scripted(list(script), model=f"d{n}") for n, script in enumerate(scripts, 1)]
-    return Tier("t", *deployments, retry=retry)
-
-
-def story(given: Asking) -> list[tuple[str, str]]:
-    return [(attempt.deployment, attempt.error or "ok") for attempt in given.attempts]
-
-
 async def test_a_failing_call_is_retried_with_a_wait() -> None:
     given = Asking()
     response = await given.of(tier([DOWN, DOWN, "yes"]))
@@ -112,7 +87,7 @@ async def test_a_call_is_cut_at_the_deployments_timeout() -> None:
     slow = Deployment(Scripted(["late"], latency=50), timeout=3)
     given = Asking()
     with pytest.raises(CallTimedOut, match="no answer within 3 s"):
-        await given.of(Tier("t", slow, retry=Retry(retries=0)))
+        await given.of(Tier("t", slow, retry=Retry(max_retries=0)))
     (attempt,) = given.attempts
     assert attempt.outcome is AttemptOutcome.TIMED_OUT
     assert attempt.seconds == pytest.approx(3)
@@ -147,7 +122,7 @@ async def test_a_provider_that_raises_what_it_should_not_is_failed_over() -> Non
 
 async def test_a_provider_that_cancels_itself_in_vain_counts_as_timed_out() -> None:
     given = Asking()
-    await given.of(tier([TimeoutError()], ["yes"], retry=Retry(retries=0)))
+    await given.of(tier([TimeoutError()], ["yes"], retry=Retry(max_retries=0)))
     assert given.attempts[0].outcome is AttemptOutcome.TIMED_OUT
 
 
@@ -155,7 +130,7 @@ async def test_an_unanswered_call_is_charged_its_prompt_as_an_estimate() -> None
     slow = Deployment(Scripted(["late"], latency=50), price=Price(10, 10), timeout=1)
     given = Asking()
     with pytest.raises(CallTimedOut):
-        await given.of(Tier("t", slow, retry=Retry(retries=0)))
+        await given.of(Tier("t", slow, retry=Retry(max_retries=0)))
     assert given.attempts[0].usage == Usage(100, 0, estimated=True)
     assert given.attempts[0].cost == pytest.approx(100 * 10e-6)
 

@@ -17,12 +17,12 @@ import anyio
 from cascade.app.loopback import Answer, ChatRequest, ChatServer, TokenLogprob, last_user_text
 from cascade.deployment import Deployment
 from cascade.engine import Cascade
-from cascade.monitors import MonitorChange
 from cascade.policy.monitor import MonitorSettings
 from cascade.providers.openai import OpenAI
 from cascade.result import Result
 from cascade.tier import Tier
 from cascade.types import Price
+from cascade.watch import MonitorChange
 from gates import AtLeast, MeanProbability, NotEmpty, NotRefusal
 
 VERSION = 1

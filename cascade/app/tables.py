@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cascade.app.demo import Demo, RouteSummary
-from cascade.monitors import MonitorChange
 from cascade.policy.monitor import MonitorSettings, MonitorState
 from cascade.replay import Replay, Summary, TierSummary
+from cascade.watch import MonitorChange
 
 MAX_CHANGES = 12
 """Changes of phase that are shown of a long history: the first ones."""
@@ -21,9 +21,9 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def dollars(cost: float) -> str:
-    """A cost in USD with four digits that matter."""
-    return f"${cost:.4g}"
+def dollars(cost: float | None) -> str:
+    """A cost in USD with four digits that matter, a dash where it is unknown."""
+    return "-" if cost is None else f"${cost:.4g}"
 
 
 def replay_tables(found: Replay) -> RenderableType:

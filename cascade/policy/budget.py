@@ -7,7 +7,8 @@ MIN_ATTEMPT_SECONDS = 0.01
 class Ledger:
     """The one account of a request: its deadline and its calls, over all tiers and deployments.
 
-    The cap limits retries and failovers; every tier walked keeps its first call.
+    The cap limits retries and failovers; every tier walked keeps its first call. `capped` says
+    that it has stood in the way.
 
     Args:
         deadline: instant on the engine's clock, in seconds.
@@ -34,3 +35,7 @@ class Ledger:
         """Whether a retry or a failover is still allowed; a no is remembered in `capped`."""
         self.capped = self.attempts >= self.max_attempts
         return not self.capped
+
+    def begin_tier(self) -> None:
+        """Forget what stood in the way of an earlier tier."""
+        self.capped = False

@@ -16,22 +16,22 @@ class Retry:
     step (equal jitter), since a wait near zero only meets the same limit again.
 
     Args:
-        retries: further calls of one deployment after its first.
-        first: the first step in seconds; each further step is twice as long.
-        longest: no step is longer than this, in seconds.
-        longest_asked: a Retry-After over this many seconds is not waited for.
+        max_retries: further calls of one deployment after its first.
+        initial_delay: the first step in seconds; each further step is twice as long.
+        max_delay: no step is longer than this, in seconds.
+        max_retry_after: a Retry-After over this many seconds is not waited for.
 
     Raises:
         ValueError: a number is negative.
     """
 
-    retries: int = 2
-    first: float = 0.5
-    longest: float = 8.0
-    longest_asked: float = 120.0
+    max_retries: int = 2
+    initial_delay: float = 0.5
+    max_delay: float = 8.0
+    max_retry_after: float = 120.0
 
     def __post_init__(self) -> None:
-        for name in ("retries", "first", "longest", "longest_asked"):
+        for name in ("max_retries", "initial_delay", "max_delay", "max_retry_after"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"Retry: {name} must be 0 or more, got {getattr(self, name)}")
 
@@ -44,7 +44,7 @@ class Retry:
             remaining: seconds that may be waited.
             rand: uniform in [0, 1).
         """
-        if error.remedy is not Remedy.RETRY or done >= self.retries:
+        if error.remedy is not Remedy.RETRY or done >= self.max_retries:
             return None
         seconds = (
             self._asked(error) if error.retry_after is not None else self._drawn(error, done, rand)
@@ -53,10 +53,10 @@ class Retry:
 
     def _asked(self, error: ProviderError) -> float | None:
         asked = error.retry_after
-        return asked if asked is not None and asked <= self.longest_asked else None
+        return asked if asked is not None and asked <= self.max_retry_after else None
 
     def _drawn(self, error: ProviderError, done: int, rand: float) -> float:
-        step = min(self.longest, self.first * 2.0 ** min(done, 64))
+        step = min(self.max_delay, self.initial_delay * 2.0 ** min(done, 64))
         throttled = isinstance(error, RateLimited) or error.status in OVERLOADED
         return step * (0.5 + 0.5 * rand) if throttled else step * rand
 

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from cascade.monitors import MAX_MONITORS, Hook, MonitorChange, Monitors, Watch
+from cascade.watch import MAX_MONITORS, Hook, MonitorChange, Monitors, Watch
 from cascade.policy.monitor import MonitorSettings, Outlay, Phase
 from cascade.policy.routing import Route
 
