@@ -9,6 +9,14 @@ from typing import Any, Literal, Self
 
 import anyio
 
+from cascade.arguments import (
+    conversation,
+    distinct,
+    mappings,
+    over_zero,
+    plain_function,
+    raise_or_best,
+)
 from cascade.errand import Errand
 from cascade.plan import Stage, plan
 from cascade.policy.breaker import BreakerState
@@ -32,6 +40,9 @@ Sink = Callable[[Trace], None]
 
 class Cascade:
     """Sends each request to the cheapest tier first and escalates when its gate says no.
+
+    One cascade serves any number of requests at once, on one event loop after the other, but in
+    one thread at a time.
 
     Args:
         tiers: cheapest first.
@@ -64,18 +75,21 @@ class Cascade:
         clock: Callable[[], float] = anyio.current_time,
         random: Random | None = None,
     ) -> None:
-        self.tiers = _distinct(tiers)
+        self.tiers = distinct(tiers)
         self._router = Router(auto=True) if routes == "auto" else Router(routes)
         self._plans = {route.name: plan(route, tiers) for route in self._router.routes}
-        self._timeout = _over_zero("timeout", timeout)
-        self._max_attempts = int(_over_zero("max_attempts", int(max_attempts)))
-        self._on_exhausted = _raise_or_best(on_exhausted)
-        self._sinks = tuple(sinks)
-        self._failed_sinks: list[Sink] = []
+        self._timeout = over_zero("timeout", timeout)
+        self._max_attempts = int(over_zero("max_attempts", int(max_attempts)))
+        self._on_exhausted = raise_or_best(on_exhausted)
+        self._sinks = tuple(map(plain_function, sinks))
+        self._failed_sinks: set[int] = set()
         self._clock = clock
         self._random = random or Random()
         self._monitors = Monitors(
-            monitor or MonitorSettings(), on_transition, clock, self._random.random
+            monitor or MonitorSettings(),
+            map(plain_function, on_transition),
+            clock,
+            self._random.random,
         )
         for route in self._router.routes:
             for stage in self._plans[route.name]:
@@ -121,14 +135,15 @@ class Cascade:
             compile_schema(schema)
         choice = self._router.choose(task)
         request = Request(
-            messages=_conversation(prompt, messages),
-            tools=tuple(tools),
+            messages=conversation(prompt, messages),
+            tools=mappings("tools", tools),
             schema=schema,
             parameters={**choice.route.parameters, **parameters},
             task=task,
             tags=dict(tags),
         )
-        best = _raise_or_best(on_exhausted or self._on_exhausted) == "best"
+        word = self._on_exhausted if on_exhausted is None else on_exhausted
+        best = raise_or_best(word) == "best"
         return await self._answer(self._errand(request, choice, timeout), best)
 
     def monitors(self) -> dict[tuple[str, str], MonitorState]:
@@ -165,7 +180,7 @@ class Cascade:
 
     def _errand(self, request: Request, choice: Choice, timeout: float | None) -> Errand:
         default = choice.route.timeout or self._timeout
-        seconds = default if timeout is None else _over_zero("timeout", timeout)
+        seconds = default if timeout is None else over_zero("timeout", timeout)
         now = self._clock()
         return Errand(
             id=f"{self._random.getrandbits(128):032x}",
@@ -201,7 +216,8 @@ class Cascade:
                 return _result(draft, trace)
             case Stopped(reason, draft, error):
                 trace = self._finish(errand, walk, Outcome.EXHAUSTED, error=reason)
-                raise Exhausted(reason, trace, draft.response if draft else None) from error
+                response = draft.response if draft else None
+                raise Exhausted(reason, trace, response, error) from error
             case Refused(error):
                 trace = self._finish(errand, walk, Outcome.ABORTED, error=error.label)
                 raise Aborted(error, trace) from error
@@ -235,8 +251,8 @@ class Cascade:
         try:
             sink(trace)
         except Exception:  # a sink must not cost the caller an answer
-            if sink not in self._failed_sinks:
-                self._failed_sinks.append(sink)
+            if id(sink) not in self._failed_sinks:
+                self._failed_sinks.add(id(sink))
                 logger.exception("a sink failed; its further failures are not logged")
 
 
@@ -249,43 +265,3 @@ def _warn_of_missing_logprobs(route: Route, stage: Stage) -> None:
 def _result(draft: Draft, trace: Trace) -> Result:
     parsed = draft.verdict.value if draft.verdict else None
     return Result(draft.response, trace, trace.outcome is Outcome.ACCEPTED, parsed)
-
-
-def _conversation(prompt: str | None, messages: Sequence[Message] | None) -> tuple[Message, ...]:
-    if (prompt is None) == (messages is None):
-        raise TypeError("give either a prompt or messages=[...]")
-    if prompt is not None:
-        if not isinstance(prompt, str):
-            raise TypeError(f"prompt is text, got {type(prompt).__name__}; or give messages=[...]")
-        return ({"role": "user", "content": prompt},)
-    if not messages or isinstance(messages, str):
-        raise ValueError('messages needs at least one {"role": ..., "content": ...}')
-    for position, message in enumerate(messages):
-        if not isinstance(message, Mapping) or "role" not in message:
-            raise ValueError(f'messages[{position}] is no mapping with a "role"')
-    return tuple(messages)
-
-
-def _distinct(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
-    if not tiers:
-        raise ValueError("a cascade needs a tier: Cascade(Tier(name, OpenAI(model)), ...)")
-    for tier in tiers:
-        if not isinstance(tier, Tier):
-            raise TypeError(f"Cascade takes tiers, got {tier!r}; write Tier(name, {tier!r})")
-    names = [tier.name for tier in tiers]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ValueError(f"tier names must differ, {sorted(twice)} come twice")
-    return tiers
-
-
-def _raise_or_best(word: OnExhausted) -> OnExhausted:
-    if word not in {"raise", "best"}:
-        raise ValueError(f"on_exhausted is 'raise' or 'best', not {word!r}")
-    return word
-
-
-def _over_zero(name: str, value: float) -> float:
-    if not value > 0:
-        raise ValueError(f"{name} must be over 0, got {value}")
-    return value

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cascade.policy.budget import Ledger
+from cascade.policy.budget import MIN_ATTEMPT_SECONDS, Ledger
 from cascade.policy.routing import Choice
 from cascade.types import Request
 
@@ -37,7 +37,7 @@ class Errand:
     @property
     def share(self) -> float:
         """Seconds that one call may take, so that a hanging one leaves as many for each other."""
-        return self.remaining / self.parties
+        return min(self.remaining, max(self.remaining / self.parties, MIN_ATTEMPT_SECONDS))
 
     @property
     def expired(self) -> bool:

@@ -10,7 +10,7 @@ from cascade.call import CANCELLED, Found, call
 from cascade.capabilities import tokens_needed
 from cascade.deployment import Deployment
 from cascade.errand import Errand
-from cascade.errors import Blame, BreakerOpen, CallTimedOut
+from cascade.errors import Blame, BreakerOpen, CallTimedOut, ProviderError, Remedy
 from cascade.limits import Limits, Line
 from cascade.policy import breaker
 from cascade.policy.retry import RetryBudget
@@ -156,27 +156,35 @@ class Lane:
         return request
 
     def _record(self, permit: breaker.Permit, found: Found, errand: Errand) -> None:
-        blame = found.error.blame if found.error else None
-        cools = COOL_SECONDS if blame is Blame.KEY else None
+        error = found.error
         transition = self._breaker.record(
             permit,
-            _outcome(found, blame),
+            _outcome(found),
             errand.clock(),
             errand.random(),
-            retry_after=found.error.retry_after if found.error else None,
-            cool=cools,
+            retry_after=error.retry_after if error else None,
+            cool=COOL_SECONDS if error and _key_failed(error) else None,
         )
-        self._report(transition)
+        self._report(transition, found.error)
 
-    def _report(self, transition: breaker.Transition | None) -> None:
+    def _report(
+        self, transition: breaker.Transition | None, error: ProviderError | None = None
+    ) -> None:
         if transition is not None:
             phases = f"{transition.before.value} -> {transition.after.value}"
-            logger.warning("breaker of %s: %s: %s", self.deployment.name, phases, transition.reason)
+            reason = f"{transition.reason}: {error}" if error else transition.reason
+            logger.warning("breaker of %s: %s: %s", self.deployment.name, phases, reason)
 
 
-def _outcome(found: Found, blame: Blame | None) -> breaker.Outcome:
+def _outcome(found: Found) -> breaker.Outcome:
     if found.outcome is AttemptOutcome.ANSWERED:
         return breaker.Outcome.SUCCESS
-    if found.outcome is AttemptOutcome.CANCELLED or blame is Blame.REQUEST:
+    blameless = found.error is not None and found.error.blame is Blame.REQUEST
+    if found.outcome is AttemptOutcome.CANCELLED or blameless:
         return breaker.Outcome.NEUTRAL
     return breaker.Outcome.FAILURE
+
+
+def _key_failed(error: ProviderError) -> bool:
+    # An endpoint that asks for a retry all the same knows that it will pass.
+    return error.blame is Blame.KEY and error.remedy is not Remedy.RETRY

@@ -37,7 +37,7 @@ def plan(route: Route, tiers: Sequence[Tier]) -> tuple[Stage, ...]:
         ValueError: the route walks no tier, or names one that is not there or not on its way.
     """
     by_name = {tier.name: tier for tier in tiers}
-    walked = tuple(by_name) if route.tiers is None else route.tiers
+    walked = tuple(by_name if route.tiers is None else route.tiers)
     if not walked:
         raise ValueError(
             f"route {route.name!r} walks no tier; name at least one of {list(by_name)}"
@@ -58,7 +58,8 @@ def _stage(route: Route, tier: Tier, *, last: bool) -> Stage:
         gate = DEFAULT_GATE
     if gate is None:
         return Stage(tier, None, SCHEMA_GATE, last, None)
-    parts = gate.gates if isinstance(gate, AllOf) else (gate,)
+    _ = gate.blocking  # what this raises is better raised here than amid a request
+    parts = gate.gates if type(gate) is AllOf else (gate,)
     has_one = any(isinstance(part, MatchesSchema) for part in parts)
     return Stage(tier, gate, gate if has_one else gate & SCHEMA_GATE, last, gate.top_logprobs)
 

@@ -85,7 +85,8 @@ def read_recordings(path: str | Path) -> Iterator[Recording]:
                 if line.strip():
                     yield _recording(_parsed(line))
     except (OSError, EOFError, zlib.error) as error:
-        raise RecordingError(f"{path}, after line {number}: {_reason(error)}") from error
+        where = f"{path}, after line {number}" if number else str(path)
+        raise RecordingError(f"{where}: {_reason(error)}") from error
     except ValueError as error:
         raise RecordingError(f"{path}, line {number}: {error}") from error
 

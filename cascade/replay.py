@@ -11,7 +11,7 @@ from cascade.engine import Cascade
 from cascade.errors import RecordingError
 from cascade.policy.monitor import MonitorState
 from cascade.providers.scripted import Scripted
-from cascade.recordings import Recording
+from cascade.recordings import RecordedAnswer, Recording
 from cascade.result import Exhausted
 from cascade.simulation import simulate
 from cascade.trace import Decision, Trace
@@ -100,19 +100,24 @@ class Replay:
 class _Row:
     recording: Recording
     trace: Trace
+    models: Mapping[str, str]
+
+    def answer(self, tier: str) -> RecordedAnswer:
+        """What the tier's model was recorded to answer."""
+        return self.recording.answers[self.models[tier]]
 
     @property
     def correct(self) -> bool | None:
         """Whether the answer handed out was right; one that never came was not, if any was."""
         tier, answers = self.trace.tier, self.recording.answers
         if tier is not None:
-            return answers[tier].correct
+            return self.answer(tier).correct
         return None if all(answer.correct is None for answer in answers.values()) else False
 
 
 def replay(
     recordings: Sequence[Recording],
-    tiers: Sequence[str],
+    tiers: Sequence[str] | Mapping[str, str],
     build: Build,
     *,
     calls_per_second: float = 1.0,
@@ -123,7 +128,8 @@ def replay(
 
     Args:
         recordings: in the order in which they arrive.
-        tiers: model names, cheapest first.
+        tiers: tier names, cheapest first, each with the model that plays it; or the models, as
+            tiers of their own names.
         build: makes the cascade; `Settings.scripted` of a configuration is one.
         calls_per_second: how fast requests arrive in simulated time; bypasses last a while.
         seed: of every random number.
@@ -133,19 +139,20 @@ def replay(
         RecordingError: there is no recording, or one lacks the answer of a tier.
         ValueError: a tier comes twice, or `calls_per_second` is not over 0.
     """
-    if len(set(tiers)) < len(tiers):
-        raise ValueError(f"tiers must differ, one comes twice: {', '.join(tiers)}")
+    if not tiers or len(set(tiers)) < len(tiers):
+        raise ValueError(f"name at least one tier, and each once; got {', '.join(tiers) or 'none'}")
+    models = dict(tiers) if isinstance(tiers, Mapping) else {tier: tier for tier in tiers}
     if not calls_per_second > 0:
         raise ValueError(f"calls_per_second must be over 0, got {calls_per_second}")
-    _require_answers(recordings, tiers)
+    _require_answers(recordings, models.values())
     history: list[MonitorChange] = []
-    providers = {tier: _recorded(recordings, tier) for tier in tiers}
+    providers = {tier: _recorded(recordings, model) for tier, model in models.items()}
     cascade = build(providers, on_transition=[history.append], random=Random(seed))
 
     async def run() -> tuple[list[_Row], float]:
         rows = []
         for number, recording in enumerate(recordings, 1):
-            rows.append(_Row(recording, await _trace(cascade, recording, number)))
+            rows.append(_Row(recording, await _trace(cascade, recording, number), models))
             progress()
             await anyio.sleep(max(0.0, number / calls_per_second - anyio.current_time()))
         return rows, anyio.current_time()
@@ -155,18 +162,18 @@ def replay(
     for row in rows:
         by_route.setdefault(row.trace.route, []).append(row)
     return Replay(
-        all=_summary(ALL, rows, tiers),
-        routes=tuple(_summary(route, by_route[route], tiers) for route in sorted(by_route)),
+        all=_summary(ALL, rows, list(models)),
+        routes=tuple(_summary(route, by_route[route], list(models)) for route in sorted(by_route)),
         monitors={key: state for key, state in cascade.monitors().items() if key[0] in by_route},
         history=tuple(history),
         seconds=seconds,
     )
 
 
-def _recorded(recordings: Sequence[Recording], tier: str) -> Scripted:
+def _recorded(recordings: Sequence[Recording], model: str) -> Scripted:
     """Plays one model; the number of the recording comes with each request."""
     return Scripted(
-        lambda request: recordings[int(request.tags[NUMBER]) - 1].answers[tier], model=tier
+        lambda request: recordings[int(request.tags[NUMBER]) - 1].answers[model], model=model
     )
 
 
@@ -183,13 +190,13 @@ async def _trace(cascade: Cascade, recording: Recording, number: int) -> Trace:
     return result.trace
 
 
-def _require_answers(recordings: Sequence[Recording], tiers: Sequence[str]) -> None:
+def _require_answers(recordings: Sequence[Recording], models: Iterable[str]) -> None:
     if not recordings:
         raise RecordingError("there is no recording to replay")
     for number, recording in enumerate(recordings, 1):
-        for tier in tiers:
-            if tier not in recording.answers:
-                what = f"recording {number} ({recording.id!r}) has no answer of {tier!r}"
+        for model in models:
+            if model not in recording.answers:
+                what = f"recording {number} ({recording.id!r}) has no answer of {model!r}"
                 raise RecordingError(f"{what}; it has {', '.join(recording.answers)}")
 
 
@@ -210,7 +217,7 @@ def _summary(route: str, rows: Sequence[_Row], tiers: Sequence[str]) -> Summary:
 
 
 def _tier_summary(tier: str, rows: Sequence[_Row]) -> TierSummary:
-    alone = [row.recording.answers[tier] for row in rows]
+    alone = [row.answer(tier) for row in rows]
     steps = [step for row in rows for step in row.trace if step.tier == tier]
     gated = [step.decision is not Decision.ACCEPT for step in steps if step.verdict is not None]
     answered = [row.trace.tier == tier for row in rows]

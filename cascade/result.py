@@ -67,6 +67,11 @@ class Result:
         return self.trace.cost
 
     @property
+    def unpriced(self) -> bool:
+        """Whether `cost` lacks a call for which no price is known."""
+        return self.trace.unpriced
+
+    @property
     def usage(self) -> Usage:
         """Tokens of the whole request, rejected drafts included."""
         return self.trace.usage
@@ -78,9 +83,10 @@ class Result:
 
     def __repr__(self) -> str:
         state = "" if self.accepted else ", accepted=False"
+        cost = f"{self.cost:.6g}" + ("+?" if self.unpriced else "")
         return (
             f"Result({self.text!r}, tier={self.tier!r}, model={self.model!r}, "
-            f"cost={self.cost:.6g}, seconds={self.seconds:.3f}{state})"
+            f"cost={cost}, seconds={self.seconds:.3f}{state})"
         )
 
 
@@ -97,16 +103,27 @@ class Exhausted(Unanswered):
         reason: "gates", "errors", "deadline" or "attempts".
         trace: every step that was taken.
         draft: the last complete answer, which no gate accepted; None where no tier gave one.
+        error: why the last tier could not answer; None where it did.
     """
 
-    def __init__(self, reason: Reason, trace: Trace, draft: Response | None = None) -> None:
-        super().__init__(f"{EXPLAINED[reason]}\n{trace}")
+    def __init__(
+        self,
+        reason: Reason,
+        trace: Trace,
+        draft: Response | None = None,
+        error: ProviderError | None = None,
+    ) -> None:
+        cause = "" if error is None else f": {error}"
+        super().__init__(f"{EXPLAINED[reason]}{cause}\n{trace}")
         self.reason = reason
         self.trace = trace
         self.draft = draft
+        self.error = error
 
-    def __reduce__(self) -> tuple[type["Exhausted"], tuple[Reason, Trace, Response | None]]:
-        return type(self), (self.reason, self.trace, self.draft)
+    def __reduce__(
+        self,
+    ) -> tuple[type["Exhausted"], tuple[Reason, Trace, Response | None, ProviderError | None]]:
+        return type(self), (self.reason, self.trace, self.draft, self.error)
 
 
 class Aborted(Unanswered):

@@ -148,7 +148,8 @@ class Trace:
 
     def __str__(self) -> str:
         """One line a step: tier, decision, reason."""
-        head = f"{self.outcome.value} on {self.route}: ${self.cost:.6f}, {self.seconds:.3f} s"
+        cost = f"${self.cost:.6f}" + (" and calls without a known price" if self.unpriced else "")
+        head = f"{self.outcome.value} on {self.route}: {cost}, {self.seconds:.3f} s"
         return "\n".join([head, *(f"  {s.tier}: {s.decision.value}, {s.reason}" for s in self)])
 
 

@@ -6,10 +6,12 @@ Verdicts follow Kleene's strong three-valued logic: `AllOf` takes the least stat
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from inspect import iscoroutinefunction, signature
 from pathlib import PurePath
 from traceback import extract_tb
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from gates.verdict import OPEN, Bounds, Candidate, Status, Verdict
 
@@ -87,10 +89,17 @@ def check(gate: Gate, candidate: Candidate) -> Verdict:
         verdict = gate.check(candidate)
     except Exception as error:  # noqa: BLE001  a user's gate may raise anything
         return Verdict(Status.ABSTAIN, name_of(gate), reason=_where(error))
-    if isinstance(verdict, Verdict):
+    if isinstance(verdict, Verdict) and _well_formed(verdict):
         return verdict
-    reason = f"returned {type(verdict).__name__} instead of a Verdict"
+    reason = f"returned {type(verdict).__name__}, which is no well-formed Verdict"
     return Verdict(Status.ABSTAIN, name_of(gate), reason=reason)
+
+
+def _well_formed(verdict: Verdict) -> bool:
+    """Whether the status is one: any other could pass for more than it is."""
+    return type(verdict.status) is Status and all(
+        isinstance(part, Verdict) and _well_formed(part) for part in verdict.parts
+    )
 
 
 def bounds(gate: Gate, candidate: Candidate) -> Bounds:
@@ -154,9 +163,13 @@ def gate(
     Args:
         name: what verdicts call it; the function's own name unless given.
         blocking: run it in a worker thread because it takes longer than a millisecond.
+
+    Raises:
+        TypeError: the function is async, or does not take one argument.
     """
 
     def lift(judge: Judge) -> FunctionGate:
+        _require_judge(judge)
         label = name or str(getattr(judge, "__name__", type(judge).__name__))
         return FunctionGate(judge, label, blocking)
 
@@ -177,9 +190,17 @@ def as_gate(judge: GateLike) -> Gate:
     raise TypeError(f"a gate or a function (Candidate) -> bool is needed, got {judge!r}{hint}")
 
 
+def _require_judge(judge: Judge) -> None:
+    if iscoroutinefunction(judge):
+        raise TypeError(f"a gate is a plain function; {judge!r} is async")
+    with suppress(ValueError):  # of a function written in C, which shows no signature
+        signature(judge).bind(None)  # raises TypeError where it does not take one argument
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class _Several(Gate):
     gates: tuple[Gate, ...]
+    _decides: ClassVar[Status]
 
     def __init__(self, *gates: GateLike) -> None:
         object.__setattr__(self, "gates", tuple(self._flat(map(as_gate, gates))))
@@ -198,71 +219,50 @@ class _Several(Gate):
     def top_logprobs(self) -> int | None:
         return max((n for part in self.gates if (n := part.top_logprobs) is not None), default=None)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.gates))})"
-
-
-class AllOf(_Several):
-    """Passes when every part passes; stops at the first that fails."""
-
-    __slots__ = ()
-
     def check(self, candidate: Candidate) -> Verdict:
         parts = []
         for part in self.gates:
             parts.append(check(part, candidate))
-            if parts[-1].status is Status.FAIL:
+            if parts[-1].status is self._decides:
                 break
         return self.combine(parts)
 
     def combine(self, parts: Iterable[Verdict]) -> Verdict:
         """The verdict over the parts' verdicts; its value is the last one that a part parsed."""
-        return _combined(self.name, tuple(parts), min, Status.PASS)
+        given = tuple(parts)
+        status = self._chosen(part.status for part in given)
+        values = [part.value for part in given if part.value is not None and part.status is status]
+        verdict = Verdict(status, self.name, parts=given, value=values[-1] if values else None)
+        leaf = verdict.decisive()
+        if leaf is not verdict and leaf.reason:
+            return replace(verdict, reason=f"{leaf.gate}: {leaf.reason}")
+        return verdict if given or verdict.passed else self.fails("there is no gate to pass")
 
     def bounds(self, candidate: Candidate) -> Bounds:
         found = [bounds(part, candidate) for part in self.gates]
-        return Bounds(
-            min((b.low for b in found), default=Status.PASS),
-            min((b.high for b in found), default=Status.PASS),
-        )
+        return Bounds(self._chosen(b.low for b in found), self._chosen(b.high for b in found))
+
+    def _chosen(self, statuses: Iterable[Status]) -> Status:
+        """Of no statuses at all the one that changes no other."""
+        least = self._decides is Status.FAIL
+        return (min if least else max)(statuses, default=~self._decides)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.gates))})"
+
+
+class AllOf(_Several):
+    """Passes when every part passes; stops at the first that fails. `AllOf()` passes."""
+
+    __slots__ = ()
+    _decides: ClassVar[Status] = Status.FAIL
 
 
 class AnyOf(_Several):
-    """Passes when one part passes; stops there."""
+    """Passes when one part passes; stops there. `AnyOf()` fails."""
 
     __slots__ = ()
-
-    def check(self, candidate: Candidate) -> Verdict:
-        parts = []
-        for part in self.gates:
-            parts.append(check(part, candidate))
-            if parts[-1].passed:
-                break
-        return _combined(self.name, tuple(parts), max, Status.FAIL)
-
-    def bounds(self, candidate: Candidate) -> Bounds:
-        found = [bounds(part, candidate) for part in self.gates]
-        return Bounds(
-            max((b.low for b in found), default=Status.FAIL),
-            max((b.high for b in found), default=Status.FAIL),
-        )
-
-
-def _combined(
-    name: str,
-    parts: tuple[Verdict, ...],
-    choose: Callable[..., Status],
-    empty: Status,
-) -> Verdict:
-    if not parts and empty is not Status.PASS:
-        return Verdict(empty, name, reason="there is no gate that could pass")
-    status = choose((part.status for part in parts), default=empty)
-    values = [part.value for part in parts if part.value is not None and part.status is status]
-    verdict = Verdict(status, name, None, "", parts, value=values[-1] if values else None)
-    leaf = verdict.decisive()
-    if leaf is verdict or not leaf.reason:
-        return verdict
-    return Verdict(status, name, None, f"{leaf.gate}: {leaf.reason}", parts, verdict.value)
+    _decides: ClassVar[Status] = Status.PASS
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -39,4 +39,4 @@ def finish_kind(reason: str) -> FinishKind:
     """How an answer ended: "whole", "cut" at its limit of tokens, "withheld" by a filter, "broken"
     off otherwise, or "unknown", for a word of no known provider.
     """
-    return _KINDS.get(reason[:64].strip().lower(), "unknown")
+    return _KINDS.get(reason[:64].strip().lower().replace("-", "_"), "unknown")

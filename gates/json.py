@@ -1,6 +1,5 @@
 """JSON in answers: the strict loader and `ValidJson`."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from gates.compose import Gate
@@ -32,7 +31,7 @@ class ValidJson(Gate):
         ValueError: a parameter is not one of these.
     """
 
-    types: Collection[JsonType] = ("object", "array")
+    types: tuple[JsonType, ...] = ("object", "array")
     extract: Extract = "first"
     repair: bool = False
     max_chars: int = MAX_CHARS

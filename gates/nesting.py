@@ -9,7 +9,7 @@ TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 def nests_deeper(part: str, limit: int) -> bool:
     """Whether more than `limit` arrays and objects are open at once in valid JSON or a prefix of
     it. The parser's own recursion limit cannot tell, since it depends on the caller's stack."""
-    if part.count("[") + part.count("{") <= limit or _most_levels(part, limit) <= limit:
+    if part.count("[") + part.count("{") <= limit or most_levels(part, limit) <= limit:
         return False
     depth = 0
     for token in TOKEN.finditer(part):
@@ -25,7 +25,7 @@ _AS_ARRAYS = bytes.maketrans(b"{}", b"[]")
 _QUOTED = re.compile(rb'"[^"]*"?')
 
 
-def _most_levels(part: str, enough: int) -> int:
+def most_levels(part: str, enough: int) -> int:
     """At least as many levels as there are, or more than `enough`, without a look at each token:
     the height of what is closed, levelled from the inside, and the number of what stays open."""
     brackets = part.encode("ascii", "ignore")

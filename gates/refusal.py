@@ -20,6 +20,7 @@ LANGUAGES = tuple(TABLES)
 
 _PROMPT_CHARS = 4000
 
+_QUOTED = re.compile(r"(?:\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“]*“|「[^」]*」)\s*")
 _JSON = re.compile(r'\ufeff?\s*+(?:\{\s*+["}]|\[\s*+["{\[])')
 # A short first sentence, as "Happy to help!", and the one that follows it.
 _OPENING = re.compile(r"(?:[^.!?\n]{0,60}[.!?\n] ?)?[^.!?\n]*")
@@ -101,6 +102,17 @@ def _refuses(language: str, words: str, opening: str) -> int | None:
     return _found(table.opens, opening) if end is None else end
 
 
+def _unwrapped(text: str) -> str:
+    """The text without the quotation marks or block quote that all of it stands in."""
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        return text[1:].rstrip()[:-1]
+    lines = text.splitlines()
+    if lines and all(line.startswith(">") for line in lines):
+        return "\n".join(line[1:].lstrip() for line in lines)
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class NotRefusal(Gate):
     """Passes an answer that does not refuse: by the provider's mark or by its wording.
@@ -180,7 +192,7 @@ class NotRefusal(Gate):
         otherwise = (Status.ABSTAIN, too_long(self.max_chars)) if long else (Status.PASS, "")
         if _JSON.match(text):
             return otherwise
-        words, _ = voice(text, len(text) if self.whole else HEAD, finished=not long)
+        words, _ = voice(_unwrapped(text), len(text) if self.whole else HEAD, finished=not long)
         refusal = self._refusal(words, candidate.prompt)
         if not refusal and len(words) < HEAD and not long and self.non_answers:
             refusal = self._non_answer(words, candidate.prompt)

@@ -71,7 +71,7 @@ def _at(text: str, start: int, growing: bool) -> Decoded | Lost | int:
     if found.cut:
         return Lost("cut", start, len(text), found.message)
     if not _BEGUN.match(text, start, found.at + 1):
-        return max(found.at, start + 1)
+        return found.at
     end = _balance(text, start)
     return Lost("damaged" if end else "cut", start, end or len(text), found.message)
 

@@ -49,6 +49,10 @@ def _with_patterns(schema: Any) -> Any:
 
 def explain(validator: jsonschema_rs.Validator, value: Any) -> Problem:
     """The first problem of an invalid value."""
-    error = next(iter(validator.iter_errors(value)))
+    # Iterating builds every error first, and of thousands that takes seconds.
+    try:
+        validator.validate(value)
+    except jsonschema_rs.ValidationError as found:
+        error = found
     missing = error.kind.value if error.kind.name == "required" else None
     return Problem(tuple(error.instance_path), error.kind.name, missing)

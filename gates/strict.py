@@ -175,25 +175,26 @@ _LONG = f"an integer has more than {MAX_DIGITS} digits"
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise JsonError(_DUPLICATE)
+        raise ValueError
     return found
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if number - number:
-        raise JsonError(_INFINITE)
+        raise ValueError
     return number
 
 
 def _constant(_: str) -> float:
-    raise JsonError(_INFINITE)
+    raise ValueError
 
 
 _LAX = json.JSONDecoder()
 """Breaks off where the strict ones do; without hooks it is there in half the time."""
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
+"""Stops at the first flaw, which `_noting` then names."""
 
 
 def _noting(flaws: list[str]) -> json.JSONDecoder:

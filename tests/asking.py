@@ -5,7 +5,7 @@ from random import Random
 
 import anyio
 
-from cascade import Deployment, Request, Response, Retry, Scripted, Tier
+from cascade import Request, Response, Retry, Scripted, Tier
 from cascade.errand import Errand
 from cascade.errors import ServerFailed
 from cascade.lane import Lane

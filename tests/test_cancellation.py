@@ -1,45 +1,18 @@
 """Cancelling a run at any await leaves nothing behind and a trace that says so."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Final
+from typing import Final
 
-import anyio
 import httpx2
 import pytest
 
 from benchmarks.model_server import Model, ModelServer
 from cascade import Cascade, OpenAI, Outcome, Retry, Tier, Trace
 from gates import Candidate, NotRefusal, gate
+from tests.cancelling import Cancelled, by_scope, by_task, settled
 
 pytestmark = pytest.mark.asyncio
 
 QUICK: Final = Retry(initial_delay=0.001)
-
-
-class Watched:
-    """Awaits a coroutine, counts its suspensions and calls `cancel` at the nth of them."""
-
-    def __init__(self, main: Coroutine[Any, Any, Any], nth: int, cancel: Callable[[], object]):
-        self._main, self._nth, self._cancel = main, nth, cancel
-        self.suspensions = 0
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        steps = self._main.__await__()
-        error: BaseException | None = None
-        while True:
-            try:
-                waited_for = steps.send(None) if error is None else steps.throw(error)
-            except StopIteration as stop:
-                return stop.value
-            self.suspensions += 1
-            if self.suspensions == self._nth:
-                asyncio.get_running_loop().call_soon(self._cancel)
-            error = None
-            try:
-                yield waited_for
-            except BaseException as raised:  # noqa: BLE001  handed to the coroutine
-                error = raised
 
 
 @gate(blocking=True)
@@ -76,44 +49,9 @@ class Scene:
         await self.cascade.run("?")
 
 
-def by_task(run: Callable[[], Coroutine[Any, Any, None]], nth: int) -> Coroutine[Any, Any, int]:
-    async def main() -> int:
-        task = asyncio.ensure_future(_count(run, nth, lambda: task.cancel()))
-        try:
-            return await task
-        except asyncio.CancelledError:
-            return -1
-
-    return main()
-
-
-def by_scope(run: Callable[[], Coroutine[Any, Any, None]], nth: int) -> Coroutine[Any, Any, int]:
-    async def main() -> int:
-        with anyio.CancelScope() as scope:
-            return await _count(run, nth, scope.cancel)
-        return -1
-
-    return main()
-
-
-async def _count(
-    run: Callable[[], Coroutine[Any, Any, None]], nth: int, cancel: Callable[[], object]
-) -> int:
-    watched = Watched(run(), nth, cancel)
-    await watched
-    return watched.suspensions
-
-
-async def settled() -> set[asyncio.Task[Any]]:
-    """The tasks that are left over once the loop had its turns."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-    return asyncio.all_tasks() - {asyncio.current_task()}
-
-
 @pytest.mark.parametrize("cancelled", [by_task, by_scope])
 async def test_cancelling_at_any_await_leaves_nothing_behind(
-    cancelled: Callable[[Callable[[], Coroutine[Any, Any, None]], int], Coroutine[Any, Any, int]],
+    cancelled: Cancelled,
 ) -> None:
     async with ModelServer({}) as server:
         before = await settled()

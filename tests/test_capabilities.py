@@ -7,8 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade import Capabilities, Deployment, OpenAI, Request, Scripted
+from cascade import (
+    Capabilities,
+    Cascade,
+    Deployment,
+    Exhausted,
+    Limits,
+    OpenAI,
+    Request,
+    Route,
+    Scripted,
+    Tier,
+)
 from cascade.capabilities import UNKNOWN, tokens_needed
+from cascade.errors import Unsupported
+from gates import AtLeast, Gate, MeanProbability, NotEmpty
 
 BOOLS = st.none() | st.booleans()
 CAPABILITIES = st.builds(
@@ -150,3 +163,96 @@ def test_the_context_of_a_well_known_model_is_known() -> None:
 def test_the_first_thing_that_is_lacking_is_enough() -> None:
     asked = Request(user(picture("image")), tools=(TOOL,), parameters={"logprobs": True})
     assert NOTHING.lacking(asked) == "cannot call tools"
+
+
+def blind(answer: str, name: str) -> Deployment:
+    """A deployment that cannot call tools."""
+    return Deployment(Scripted([answer], model=name), capabilities=Capabilities(tools=False))
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_a_tier_that_lacks_what_is_needed_is_skipped_with_the_reason_in_the_trace() -> None:
+    cascade = Cascade(
+        Tier("weak", blind("a", "d1"), blind("b", "d2")), Tier("strong", Scripted(["yes"]))
+    )
+    result = await cascade.run("?", tools=[TOOL])
+    skipped, answered = result.trace
+    assert (skipped.tier, skipped.decision.value) == ("weak", "skip")
+    assert skipped.reason == "d1 cannot call tools; d2 cannot call tools"
+    assert not skipped.attempts
+    assert (answered.tier, result.text) == ("strong", "yes")
+    assert (await cascade.run("?")).tier == "weak"
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_a_skipped_tier_is_no_event_for_its_monitor() -> None:
+    cascade = Cascade(Tier("weak", blind("a", "d1")), Tier("strong", Scripted(["yes"])))
+    await cascade.run("?", tools=[TOOL])
+    assert cascade.monitors()["default", "weak"].events == 0
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_when_nobody_can_the_reason_is_errors() -> None:
+    cascade = Cascade(Tier("weak", blind("a", "d1")), Tier("strong", blind("b", "d2")))
+    with pytest.raises(Exhausted) as caught:
+        await cascade.run("?", tools=[TOOL])
+    assert caught.value.reason == "errors"
+    assert [step.decision.value for step in caught.value.trace] == ["skip", "skip"]
+    assert isinstance(caught.value.__cause__, Unsupported)
+    assert str(caught.value.__cause__) == "d2 cannot call tools"
+
+
+SURE = AtLeast(0.9, MeanProbability())
+NO_LOGPROBS = Capabilities(logprobs=False)
+
+
+def silent(*capabilities: Capabilities | None) -> list[Deployment]:
+    return [Deployment(Scripted([]), capabilities=each) for each in capabilities]
+
+
+@pytest.mark.parametrize(
+    ("gate", "capabilities", "warned"),
+    [
+        pytest.param(SURE, [NO_LOGPROBS, NO_LOGPROBS], True, id="none-gives-them"),
+        pytest.param(NotEmpty() & SURE, [NO_LOGPROBS], True, id="a-part-needs-them"),
+        pytest.param(SURE, [NO_LOGPROBS, None], False, id="one-may"),
+        pytest.param(SURE, [Capabilities(logprobs=True)], False, id="one-does"),
+        pytest.param(NotEmpty(), [NO_LOGPROBS], False, id="none-are-needed"),
+    ],
+)
+def test_a_gate_that_needs_log_probabilities_nobody_gives_is_warned_about(
+    gate: Gate,
+    capabilities: list[Capabilities | None],
+    warned: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    route = Route("faq", gates={"weak": gate})
+    Cascade(Tier("weak", *silent(*capabilities)), Tier("strong", Scripted([])), routes=[route])
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    words = "its gate needs log probabilities, which none of its deployments gives"
+    assert said == ([f"route faq, tier weak: {words}"] if warned else [])
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_log_probabilities_are_asked_of_those_that_give_them_only() -> None:
+    mute, able = Scripted(["x"], model="mute"), Scripted(["x"], model="able")
+    for provider, given_capabilities in ((mute, NO_LOGPROBS), (able, None)):
+        deployment = Deployment(provider, capabilities=given_capabilities)
+        weak = Tier("weak", deployment, gate=SURE)
+        await Cascade(weak, Tier("strong", Scripted(["y"]))).run("?")
+    assert mute.requests[0].top_logprobs is None
+    assert able.requests[0].top_logprobs is not None
+
+
+@pytest.mark.simulated
+@pytest.mark.asyncio
+async def test_a_request_too_long_for_a_rate_is_still_served() -> None:
+    limits = Limits(tokens_per_minute=60_000)
+    cascade = Cascade(Tier("t", Deployment(Scripted(["yes"]), limits=limits)))
+    result = await cascade.run("x" * 4 * 15_000)
+    assert result.text == "yes"
+    assert result.seconds == pytest.approx(10.0)

@@ -93,8 +93,8 @@ def test_recordings_without_costs_are_said_to_lack_them(tmp_path: Path) -> None:
         (["{missing}", "--tiers", "a"], "No such file"),
         (["{traffic}", "--tiers", "small,huge"], "has no answer of 'huge'"),
         (["{traffic}", "--tiers", "small,large", "--config", "{missing}"], "No such file"),
-        (["{traffic}", "--tiers", ","], "needs a tier"),
-        (["{traffic}", "--tiers", "small,small"], "comes twice"),
+        (["{traffic}", "--tiers", ","], "name at least one tier"),
+        (["{traffic}", "--tiers", "small,small"], "names a tier twice"),
         (["{traffic}", "--tiers", "small", "--calls-per-second", "0"], "calls_per_second"),
     ],
 )

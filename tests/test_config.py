@@ -8,9 +8,13 @@ import pytest
 
 import gates
 from cascade import (
+    Anthropic,
+    BreakerSettings,
+    Capabilities,
     Cascade,
     ConfigError,
     Deployment,
+    Limits,
     MonitorSettings,
     OpenAI,
     Price,
@@ -116,6 +120,80 @@ def test_tiers_come_in_the_files_order_with_their_deployments(whole: Settings) -
     assert (eu.provider.model, eu.provider.url) == ("small", "https://models.example/v1")
     assert (local.name, local.provider.url, local.timeout) == ("small", "http://10.0.0.7/v1", 60.0)
     assert isinstance(local.provider, OpenAI)
+
+
+PRODUCTION = """
+[[tiers]]
+name = "weak"
+order = "weighted"
+[[tiers.deployments]]
+provider = "anthropic"
+model = "claude-haiku-4-5"
+api_key_env = "EXAMPLE_KEY"
+weight = 3
+limits = { requests_per_minute = 60, tokens_per_minute = 90_000, concurrency = 8, queue = 20 }
+capabilities = { vision = false, context = 8_000 }
+[tiers.deployments.breaker]
+min_calls = 5
+failure_rate = 0.25
+open_seconds = 2
+slow_seconds = 20
+[[tiers.deployments]]
+model = "small"
+name = "spare"
+api_key_env = "EXAMPLE_KEY"
+price = { input = 0, output = 0 }
+"""
+
+
+def test_what_production_needs_is_set_for_each_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXAMPLE_KEY", "very-secret")
+    cascade = parse(PRODUCTION).cascade()
+    (weak,) = cascade.tiers
+    claude, spare = weak.deployments
+    assert isinstance(claude.provider, Anthropic)
+    assert isinstance(spare.provider, OpenAI)
+    assert (weak.order, claude.weight, spare.weight) == ("weighted", 3.0, 1.0)
+    assert claude.limits == Limits(60, 90_000, 8, 20)
+    assert claude.capabilities == Capabilities(vision=False, context=8_000)
+    assert (claude.can.context, claude.can.logprobs) == (8_000, False)
+    assert claude.breaker == BreakerSettings(
+        min_calls=5, failure_rate=0.25, open_seconds=2.0, slow_seconds=20.0
+    )
+    assert (spare.limits, spare.breaker, spare.capabilities) == (None, None, None)
+
+
+def test_every_deployment_has_a_breaker_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXAMPLE_KEY", "very-secret")
+    states = parse(PRODUCTION).cascade().breakers()
+    assert {key: state.phase.value for key, state in states.items()} == {
+        ("weak", "claude-haiku-4-5"): "closed",
+        ("weak", "spare"): "closed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        pytest.param("weight = 0", "weight: must be over 0", id="weight"),
+        pytest.param("limits = { concurrency = 0 }", "concurrency must be over 0", id="limits"),
+        pytest.param("limits = { per_hour = 1 }", "per_hour", id="an-unknown-limit"),
+        pytest.param("breaker = { probes = 0 }", "set at least 1", id="breaker"),
+        pytest.param("capabilities = { context = 0 }", "1 or more", id="capabilities"),
+        pytest.param('capabilities = { tools = "no" }', "tools", id="a-capability-is-a-boolean"),
+        pytest.param('provider = "anthropc"', 'did you mean "anthropic"', id="provider"),
+    ],
+)
+def test_a_mistake_about_a_deployment_is_said(line: str, words: str) -> None:
+    text = f'[[tiers]]\nname = "a"\n[[tiers.deployments]]\nmodel = "m"\n{line}'
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert words in str(caught.value)
+
+
+def test_an_unknown_order_is_said() -> None:
+    with pytest.raises(ConfigError, match="order"):
+        parse('[[tiers]]\nname = "a"\norder = "by_name"')
 
 
 def test_gates_and_retries_belong_to_their_tier(whole: Settings) -> None:
@@ -289,3 +367,25 @@ def test_a_repr_shows_neither_text_nor_headers(whole: Settings) -> None:
     assert repr(whole) == "Settings('<text>', tiers=['cheap', 'strong'])"
     assert "search" not in shown
     assert "very-secret" not in shown
+
+
+@pytest.mark.parametrize("name", sorted({**GATES, **SCORERS}))
+def test_every_gate_and_scorer_can_be_written_in_a_file(name: str) -> None:
+    needed = {
+        "AtLeast": 'threshold = 0.5, scorer = { scorer = "TextLength" }',
+        "AnswerProbability": 'field = "a"',
+        "Forbids": 'pattern = "x"',
+        "Length": "at_least = 1",
+        "Matches": 'pattern = "x"',
+        "Not": 'of = { gate = "NotEmpty" }',
+        "AllOf": 'gates = [{ gate = "NotEmpty" }]',
+        "AnyOf": 'gates = [{ gate = "NotEmpty" }]',
+    }
+    parameters = f", {needed[name]}" if name in needed else ""
+    table = f'{{ gate = "{name}"{parameters} }}'
+    if name in SCORERS:
+        scorer = f'{{ scorer = "{name}"{parameters} }}'
+        table = f'{{ gate = "AtLeast", threshold = 0.5, scorer = {scorer} }}'
+    (tier,) = parse(f'[[tiers]]\nname = "t"\ngates = [{table}]').document.tiers
+    assert tier.gate is not None
+    assert name in {type(tier.gate).__name__, type(getattr(tier.gate, "scorer", None)).__name__}

@@ -231,7 +231,7 @@ def test_combinators_keep_the_laws(tree: Gate) -> None:
 def test_the_empty_ones_say_why() -> None:
     assert AllOf().check(ANSWER) == Verdict(PASS, "AllOf")
     empty = AnyOf().check(ANSWER)
-    assert empty == Verdict(FAIL, "AnyOf", reason="there is no gate that could pass")
+    assert empty == Verdict(FAIL, "AnyOf", reason="there is no gate to pass")
     assert AllOf().bounds(ANSWER) == Bounds(PASS, PASS)
     assert AnyOf().bounds(ANSWER) == Bounds(FAIL, FAIL)
 

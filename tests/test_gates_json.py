@@ -62,6 +62,8 @@ def first(text: str, **options: Any) -> Any:
         pytest.param(f"a['x'] = {ANSWER}", VALUE, id="subscript"),
         pytest.param(f"[true story] and [1 of 2]: {ANSWER}", VALUE, id="values in brackets"),
         pytest.param("[" + "{}," * 70 + "x", Status.FAIL, id="broad and broken"),
+        pytest.param(f"[x, {ANSWER}]", VALUE, id="words in brackets"),
+        pytest.param('{"a\nb": [1]}', [1], id="a line break in what is no name"),
         pytest.param('{"b": true]} [1]', [1], id="damaged, then an array"),
         pytest.param('{"a": "say "no"", "meta": {"x": 1}, "b": 2}', Status.FAIL, id="no inner"),
         pytest.param("{'a': [1], 'b': {}}", Status.FAIL, id="none from Python's notation"),
@@ -79,6 +81,11 @@ def first(text: str, **options: Any) -> Any:
         pytest.param("[" * 66 + "x " + ANSWER, Status.ABSTAIN, id="deep and broken"),
         pytest.param("[" * 10_000 + "]" * 10_000, Status.ABSTAIN, id="10,000 deep"),
         pytest.param(f"[{'1,' * MAX_ITEMS}1]", Status.ABSTAIN, id="too many items"),
+        pytest.param(f'{{"a": [{"1," * MAX_ITEMS}1]}}', Status.ABSTAIN, id="in an object"),
+        pytest.param(f"[{'{},' * MAX_ITEMS}1]", Status.ABSTAIN, id="too many objects"),
+        pytest.param(
+            "[" + '{"a":1},' * (MAX_ITEMS // 2) + "1]", Status.ABSTAIN, id="too many members"
+        ),
         pytest.param('{"a":x} ' * (MAX_PIECES + 1), Status.ABSTAIN, id="too many pieces"),
     ],
 )
@@ -90,52 +97,9 @@ def test_just_enough_items_and_pieces_are_read() -> None:
     assert len(first(f"[{'1,' * (MAX_ITEMS - 1)}1]")) == MAX_ITEMS
     assert first('"a, b"' + '{"a":x} ' * (MAX_PIECES - 1) + ANSWER) == VALUE
     assert first('["' + "[," * MAX_ITEMS + '"]') == ["[," * MAX_ITEMS]
-
-
-@pytest.mark.parametrize(
-    ("types", "text", "expected"),
-    [
-        pytest.param(["object"], f"[1] says {ANSWER}", VALUE, id="an array is no object"),
-        pytest.param(["object"], f"[{ANSWER}]", Status.FAIL, id="nor the objects in it"),
-        pytest.param(["object"], f"[{ANSWER}, ...]", Status.FAIL, id="even if it is damaged"),
-        pytest.param(["array"], f"{ANSWER} [2]", [2], id="array"),
-        pytest.param(["number"], "42", 42, id="number"),
-        pytest.param(["number"], " ```json\n42\n``` ", 42, id="fenced number"),
-        pytest.param(["number"], "```42```", 42, id="fence on one line"),
-        pytest.param(["number"], "It is 42.", Status.FAIL, id="number in prose"),
-        pytest.param(["number"], "true", Status.FAIL, id="true is no number"),
-        pytest.param(["number"], "1e999", Status.FAIL, id="no finite number"),
-        pytest.param(["number"], "```", Status.FAIL, id="half a fence"),
-        pytest.param(["string"], '"{}"', "{}", id="string with braces"),
-        pytest.param(["null", "boolean"], "null", None, id="null"),
-        pytest.param(["null", "array"], "[" * 65, Status.ABSTAIN, id="deep"),
-    ],
-)
-def test_only_admitted_types_count(types: list[str], text: str, expected: Any) -> None:
-    assert first(text, types=types) == expected
-
-
-def test_deep_text_is_no_scalar() -> None:
-    assert first("[" * 65, types=["null"]) is Status.ABSTAIN
-
-
-@pytest.mark.parametrize(
-    ("text", "expected", "settled"),
-    [
-        pytest.param(f" {ANSWER}\n", VALUE, False, id="alone"),
-        pytest.param(f"```\n{ANSWER}\n```", Status.FAIL, True, id="fence"),
-        pytest.param(f"{ANSWER} so", Status.FAIL, False, id="a word behind"),
-        pytest.param(f"{ANSWER} so long, and thanks", Status.FAIL, True, id="words behind"),
-        pytest.param('{"a": 1, "a": 2}', Status.FAIL, False, id="duplicate keys"),
-        pytest.param("[1]", [1], False, id="array"),
-        pytest.param("12", Status.FAIL, False, id="number"),
-        pytest.param("[" * 65, Status.ABSTAIN, True, id="deep"),
-    ],
-)
-def test_strict_extraction_wants_nothing_but_json(text: str, expected: Any, settled: bool) -> None:
-    gate = ValidJson(extract="strict")
-    assert first(text, extract="strict") == expected
-    assert gate.bounds(Candidate(text)).settled is settled
+    commas = "," * 3 * MAX_ITEMS
+    assert first(f'"{commas}"', extract="strict", types=["string"]) == commas
+    assert len(first("[" + '{"a":1},' * (MAX_ITEMS // 2 - 1) + "0]")) == MAX_ITEMS // 2
 
 
 @pytest.mark.parametrize(
@@ -163,9 +127,12 @@ def test_a_value_within_max_chars_counts_however_long_the_text_is() -> None:
     assert gate.bounds(Candidate(f"Well: {ANSWER}")).settled
 
 
-def test_a_long_scalar_abstains() -> None:
-    assert first("1234", types=["number"], max_chars=3) is Status.ABSTAIN
-    assert first("1234", types=["number"], extract="strict", max_chars=3) is Status.ABSTAIN
+def test_a_scan_that_gives_up_says_where() -> None:
+    text = '{"a":x} ' * (MAX_PIECES + 1)
+    *pieces, last = scan(text)
+    assert len(pieces) == MAX_PIECES
+    reason = "more than 256 pieces of JSON"
+    assert last == Lost("over", len('{"a":x} ') * MAX_PIECES - 1, len(text), reason)
 
 
 @given(broken_texts | st.text())
@@ -227,7 +194,19 @@ def test_wrong_parameters_are_refused(options: dict[str, Any]) -> None:
         ValidJson(**options)
 
 
+def test_wrong_types_are_told_the_right_ones() -> None:
+    with pytest.raises(ValueError, match="of array, boolean, null, number, object, string, not "):
+        ValidJson(types=["objekt"])  # type: ignore[list-item]
+
+
+def test_parameters_are_kept_as_values() -> None:
+    assert ValidJson(types=["array"]).types == ("array",)
+    assert hash(ValidJson(types=["array"])) == hash(ValidJson(types=["array"]))
+    assert first("7", types=["number"], max_chars=1) == 7
+
+
 def test_repair_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "json_repair", None)
-    with pytest.raises(ValueError, match="needs json-repair"):
+    hint = "^ValidJson: repair needs json-repair; install json-repair, or leave repair out$"
+    with pytest.raises(ValueError, match=hint):
         ValidJson(repair=True)

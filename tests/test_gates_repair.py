@@ -150,6 +150,8 @@ def test_repair_is_blocking_and_strict_repair_takes_the_whole_text() -> None:
     assert not ValidJson().blocking
     assert first(' {"a": 1,}\n', extract="strict", repair=True) == {"a": 1}
     assert first('{"a": 1,} so', extract="strict", repair=True) is Status.FAIL
+    verdict = ValidJson(extract="strict", repair=True).check(Candidate('{"a": 1,}'))
+    assert verdict.reason == "repaired JSON"
     assert ValidJson(extract="strict", repair=True).bounds(Candidate("so it is {}")) == OPEN
 
 
@@ -178,3 +180,6 @@ def test_the_repair_budget_covers_the_whole_answer() -> None:
     damaged = '{"a": "' + "x" * (MAX_REPAIR // 2) + '" b} '
     assert first(damaged + '{"a": 1,}', repair=True) == {"a": 1}
     assert first(damaged * 2 + '{"a": 1,}', repair=True) is Status.FAIL
+    name = "x" * (MAX_REPAIR - len('{"":1,}'))
+    assert first(f'{{"{name}":1,}}', repair=True) == {name: 1}
+    assert first(f'{{"{name}x":1,}}', repair=True) is Status.FAIL

@@ -10,7 +10,7 @@ def test_an_absent_key_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ConfigError, match=r"OpenAI\('m'\) has no .* OPENAI_API_KEY is not"):
         OpenAI("m")
     monkeypatch.delenv("MY_KEY", raising=False)
-    with pytest.raises(ConfigError, match="variable MY_KEY is not set; set it, or give api_key"):
+    with pytest.raises(ConfigError, match="variable MY_KEY is not set; set it, or name another"):
         OpenAI("m", api_key_env="MY_KEY")
     with pytest.raises(ConfigError, match="no API key"):
         OpenAI("m", api_key=SecretStr(value))
@@ -18,7 +18,7 @@ def test_an_absent_key_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_key_for_openai_goes_to_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-of-openai")
-    with pytest.raises(ConfigError, match="no API key: give api_key or api_key_env"):
+    with pytest.raises(ConfigError, match="no API key: name its environment variable"):
         OpenAI("m", base_url="https://other.example/v1")
     assert OpenAI("m", base_url="https://other.example/v1", api_key_env="OPENAI_API_KEY").url
 

@@ -1,29 +1,44 @@
 """What must never happen again: mistakes once found in this engine or in its peers."""
 
+import asyncio
 import logging
 import threading
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from cascade import (
     Aborted,
+    AttemptOutcome,
     Cascade,
     Deployment,
     Exhausted,
     Outcome,
     RecordedAnswer,
     Recording,
+    Request,
     Response,
     Scripted,
     Tier,
     Unanswered,
+    Usage,
 )
 from cascade.config import parse
 from cascade.errors import AccessDenied, BadRequest, ServerFailed
 from cascade.providers.scripted import Answer
 from cascade.replay import replay
-from gates import Candidate, Length, MatchesSchema, NotEmpty, SchemaError, gate
+from gates import (
+    AllOf,
+    Candidate,
+    Gate,
+    Length,
+    MatchesSchema,
+    NotEmpty,
+    SchemaError,
+    Verdict,
+    gate,
+)
 
 simulated = [pytest.mark.asyncio, pytest.mark.simulated]
 
@@ -201,3 +216,142 @@ class TestReplay:
             None,
             1,
         )
+
+
+class TestAProviderOfTheUsersOwn:
+    pytestmark = simulated
+
+    @staticmethod
+    async def answer(first: Any, **options: Any) -> Any:
+        class Odd(Scripted):
+            async def complete(self, request: Request) -> Response:
+                given: Response = await first() if callable(first) else first
+                return given
+
+        engine = Cascade(Tier("odd", Odd([], model="odd")), Tier("good", always("yes")), **options)
+        return await engine.run("?")
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            None,
+            "text",
+            Response(None),  # type: ignore[arg-type]
+            Response(b"x"),  # type: ignore[arg-type]
+            Response("x", tool_calls=None),  # type: ignore[arg-type]
+            Response("x", tool_calls=({},)),  # type: ignore[arg-type]
+        ],
+    )
+    async def test_that_gives_what_is_no_answer_is_failed_over(self, given: Any) -> None:
+        assert (await self.answer(given)).tier == "good"
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            asyncio.CancelledError(),
+            BaseExceptionGroup("several", [asyncio.CancelledError()]),
+            ExceptionGroup("several", [KeyError("x")]),
+        ],
+    )
+    async def test_that_cancels_itself_loses_nobody_the_answer(self, error: BaseException) -> None:
+        async def cancelled() -> Response:
+            raise error
+
+        assert (await self.answer(cancelled)).tier == "good"
+
+    async def test_that_swallows_a_cancellation_does_not_undo_it(self) -> None:
+        async def swallows() -> Response:
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                raise RuntimeError("connection closed") from None
+            return Response("late")
+
+        task = asyncio.ensure_future(self.answer(swallows))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def test_that_turns_our_timeout_into_an_error_has_timed_out(self) -> None:
+        async def swallows() -> Response:
+            try:
+                await asyncio.sleep(1000)
+            except asyncio.CancelledError:
+                raise RuntimeError("connection closed") from None
+            return Response("late")
+
+        result = await self.answer(swallows)
+        assert result.tier == "good"
+        assert result.trace.attempts[0].outcome is AttemptOutcome.TIMED_OUT
+
+    @pytest.mark.parametrize("cost", [float("nan"), float("inf"), -1.0, "x", 1j])
+    async def test_with_a_price_that_makes_no_sense_keeps_its_answer(self, cost: Any) -> None:
+        class Odd:
+            def cost(self, usage: Usage) -> Any:
+                return cost
+
+        odd = Deployment(always("yes"), price=Odd())
+        result = await Cascade(Tier("a", odd), Tier("b", always("no"))).run("?")
+        assert (result.text, result.unpriced) == ("yes", True)
+        told = Response("yes", cost=cost)
+        assert (await Cascade(Tier("a", always(told))).run("?")).unpriced
+
+    async def test_may_price_in_decimals(self) -> None:
+        class Exact:
+            def cost(self, usage: Usage) -> Any:
+                return Decimal("0.5")
+
+        result = await Cascade(Tier("a", Deployment(always("yes"), price=Exact()))).run("?")
+        assert result.cost == 0.5
+
+
+class TestAGateOfTheUsersOwn:
+    pytestmark = simulated
+
+    async def test_that_is_a_kind_of_all_of_keeps_its_own_judgement(self) -> None:
+        class Never(AllOf):
+            def check(self, candidate: Candidate) -> Verdict:
+                return self.fails("always")
+
+        engine = Cascade(
+            Tier("a", always("draft"), gate=Never(NotEmpty())), Tier("b", always("yes"))
+        )
+        assert (await engine.run("?")).text == "yes"
+
+    @pytest.mark.parametrize("status", [0, 3, 7, True, None, "pass", float("nan")])
+    async def test_with_a_status_that_is_none_is_not_accepted(self, status: Any) -> None:
+        odd = gate(lambda candidate: Verdict(status, "odd"))
+        for judged_by in (odd, NotEmpty() & odd):
+            engine = Cascade(Tier("a", always("draft"), gate=judged_by), Tier("b", always("yes")))
+            assert (await engine.run("?")).text == "yes"
+
+    async def test_that_is_async_or_takes_no_candidate_is_refused(self) -> None:
+        async def judges(candidate: Candidate) -> bool:
+            return True
+
+        with pytest.raises(TypeError, match="is async"):
+            Tier("a", always("x"), gate=judges)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="positional argument"):
+            Tier("a", always("x"), gate=lambda: True)  # type: ignore[arg-type]
+
+    async def test_whose_properties_raise_is_refused_at_construction(self) -> None:
+        class Raises(Gate):
+            @property
+            def blocking(self) -> bool:
+                raise KeyError("blocking")
+
+            def check(self, candidate: Candidate) -> Verdict:
+                return self.passes()
+
+        with pytest.raises(KeyError):
+            Cascade(Tier("a", always("x"), gate=Raises()), Tier("b", always("y")))
+
+
+@pytest.mark.parametrize("where", ["sinks", "on_transition"])
+def test_a_sink_or_hook_that_nobody_would_await_is_refused(where: str) -> None:
+    async def listens(event: object) -> None: ...
+
+    arguments: dict[str, Any] = {where: [listens]}
+    with pytest.raises(TypeError, match="plain functions"):
+        Cascade(Tier("a", always("x")), **arguments)

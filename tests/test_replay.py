@@ -19,9 +19,9 @@ from cascade import (
     read_recordings,
 )
 from cascade.config import load, parse
-from cascade.watch import Hook
 from cascade.replay import Replay, replay
 from cascade.types import Provider
+from cascade.watch import Hook
 from gates import Length
 
 CONFIGURATIONS = Path(__file__).parents[1] / "benchmarks"

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from cascade.watch import MAX_MONITORS, Hook, MonitorChange, Monitors, Watch
 from cascade.policy.monitor import MonitorSettings, Outlay, Phase
 from cascade.policy.routing import Route
+from cascade.watch import MAX_MONITORS, Hook, MonitorChange, Monitors, Watch
 
 SETTINGS = MonitorSettings(min_calls=5, bypass_calls=1, bypass_seconds=1.0, probe_share=1.0)
 ROUTE = Route("chat")

@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Ask the cheapest model first, gate its answer, escalate only when the gate says no.",
 )
 stdout = Console()
 stderr = Console(stderr=True)
@@ -44,15 +44,31 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 Seed = Annotated[int, typer.Option(help="Seed of every random number.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        stdout.print(f"cascade-gates {version('cascade-gates')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
-def cascade() -> None:
-    """Keep `replay` and `demo` as subcommands, however many there are."""
+def cascade(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Ask the cheapest model first, gate its answer, escalate only when the gate says no."""
 
 
 @app.command(epilog="Example: cascade replay traffic.jsonl.gz --tiers small,large -c gates.toml")
 def replay(
     file: Annotated[Path, typer.Argument(help="Recordings, .jsonl or .jsonl.gz.")],
-    tiers: Annotated[str, typer.Option(help="Recorded models, cheapest first: small,large.")],
+    tiers: Annotated[
+        str,
+        typer.Option(
+            help="Recorded models, cheapest first: small,large; or, for a configuration with tiers"
+            " of other names, cheap=small,strong=large."
+        ),
+    ],
     config: Annotated[
         Path | None,
         typer.Option("--config", "-c", help="Gates, routes and monitor; deployments are unused."),
@@ -62,14 +78,13 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Run recorded traffic through the real engine, in simulated time, and report."""
-    names = [name.strip() for name in tiers.split(",") if name.strip()]
     with _told():
         settings = parse("") if config is None else load(config)
         recordings = list(read_recordings(file))
         with _progress("replaying", len(recordings)) as step:
             found = replay_of(
                 recordings,
-                names,
+                _tiers(tiers),
                 settings.scripted,
                 calls_per_second=calls_per_second,
                 seed=seed,
@@ -93,6 +108,15 @@ def demo(
     with _told():
         found = anyio.run(run)
     _show(as_json, found.to_dict(), lambda: demo_tables(found))
+
+
+def _tiers(text: str) -> dict[str, str]:
+    """Tier to model, of "tier=model,..." or of model names alone."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    named = [(tier.strip(), (model or tier).strip()) for tier, _, model in pairs]
+    if len(dict(named)) < len(named):
+        raise ValueError(f"--tiers names a tier twice: {text}")
+    return dict(named)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def _tier(tier: TierSummary) -> tuple[str, ...]:
 
 
 def _monitors(states: Mapping[tuple[str, str], MonitorState]) -> Table:
-    columns = ("state", "rate", "threshold", "cost break-even", "latency break-even")
+    columns = ("state", "rate", "threshold", "pays under", "quicker under")
     table = _table("Fallback monitors at the end", "route/tier", *columns)
     for (route, tier), state in states.items():
         table.add_row(

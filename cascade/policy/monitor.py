@@ -269,9 +269,10 @@ class FallbackMonitor:
         self, after: Phase, reason: str, rate: float, events: int, now: float
     ) -> Transition:
         threshold = self._steps.threshold
-        self._last = Transition(self._phase, after, reason, rate, threshold, events, now)
+        transition = Transition(self._phase, after, reason, rate, threshold, events, now)
+        self._last = transition
         self._enter(after, self._generation + 1)
-        return self._last
+        return transition
 
     def _enter(self, phase: Phase, generation: int) -> None:
         self._phase, self._generation = phase, generation

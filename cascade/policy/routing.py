@@ -32,8 +32,8 @@ class Route:
     """
 
     name: str
-    tasks: tuple[str, ...] | None = None
-    tiers: tuple[str, ...] | None = None
+    tasks: Sequence[str] | None = None
+    tiers: Sequence[str] | None = None
     gates: Mapping[str, GateLike] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     monitor: MonitorSettings | None = None
@@ -49,7 +49,7 @@ class Route:
     @property
     def serves(self) -> tuple[str, ...]:
         """The tasks that come here."""
-        return (self.name,) if self.tasks is None else self.tasks
+        return (self.name,) if self.tasks is None else tuple(self.tasks)
 
 
 @dataclass(frozen=True, slots=True)

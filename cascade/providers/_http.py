@@ -40,7 +40,7 @@ def checked_url(base_url: str, *, allow_http: bool) -> str:
     if parts.scheme == "http" and not (allow_http or on_loopback(base_url)):
         raise ConfigError(
             f"base_url is http:// and would send key and prompts to {parts.hostname} in the clear;"
-            " use https, or allow_http=True on a network that you trust"
+            " use https, or allow_http on a network that you trust"
         )
     return base_url.rstrip("/")
 
@@ -67,7 +67,12 @@ def on_loopback(url: str) -> bool:
 
 
 def found_key(
-    who: str, url: str, given: str | SecretLike | None, variable: str | None
+    who: str,
+    url: str,
+    given: str | SecretLike | None,
+    variable: str | None,
+    *,
+    named: bool,
 ) -> Key | None:
     """The key of a provider: given, or in an environment variable, or none on this machine.
 
@@ -76,6 +81,7 @@ def found_key(
         url: its endpoint.
         given: the key, where the caller gave one.
         variable: the environment variable to look in; None to look in none.
+        named: whether the caller named it, who then wants a key sent.
 
     Raises:
         ConfigError: an endpoint elsewhere has no key.
@@ -83,10 +89,12 @@ def found_key(
     value = os.environ.get(variable or "", "") if given is None else revealed(given)
     if value.strip():
         return Key(value)
-    if on_loopback(url):
+    if on_loopback(url) and not named:
         return None
-    unset = f"the environment variable {variable} is not set; set it, or " if variable else ""
-    raise ConfigError(f"{who} has no API key: {unset}give api_key or api_key_env")
+    if variable is None:
+        raise ConfigError(f"{who} has no API key: name its environment variable with api_key_env")
+    unset = f"the environment variable {variable} is not set; set it, or name another"
+    raise ConfigError(f"{who} has no API key: {unset} with api_key_env")
 
 
 class Endpoint:

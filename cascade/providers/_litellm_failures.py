@@ -55,11 +55,8 @@ BY_WORDS: tuple[tuple[re.Pattern[str], type[ProviderError]], ...] = (
 )
 """What it reports, vendor by vendor, under whichever class: most often as the vendor's own 500."""
 
-FAULTS = (AttributeError, ImportError, LookupError, TypeError, ValueError)
+FAULTS = (AttributeError, ImportError, LookupError, TypeError, ValueError, Warning)
 """Of LiteLLM's own code or set-up, which it reports as failed connections."""
-
-UNANSWERED = frozenset({CallTimedOut, ConnectionFailed})
-"""Their status is LiteLLM's invention."""
 
 CLASS_NAMES = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Timeout)\w*: )+")
 TRACE = re.compile(r"\s*Traceback \(most recent call last\).*", re.DOTALL)
@@ -78,8 +75,8 @@ def failure_of(error: Exception, model: str, hide: Callable[[str], str]) -> Prov
     kind = _kind(error, words.lower())
     if kind is None:
         return error_of(model, status or 500, headers, {"error": _said(error, words)}, hide)
-    text = cleaned(words, hide)[:SHOWN]
-    return kind(f"{model}: {text}", status=None if kind in UNANSWERED else status)
+    invented = status == 500  # LiteLLM's word for whatever has no status
+    return kind(f"{model}: {cleaned(words, hide)[:SHOWN]}", status=None if invented else status)
 
 
 def _kind(error: Exception, words: str) -> type[ProviderError] | None:

@@ -90,7 +90,8 @@ class Anthropic:
         self.max_tokens = max_tokens
         at_home = self.url.removesuffix("/v1") == ANTHROPIC_URL
         variable = api_key_env or ("ANTHROPIC_API_KEY" if at_home else None)
-        key = found_key(f"Anthropic({model!r})", self.url, api_key, variable)
+        who, named = f"Anthropic({model!r})", api_key_env is not None
+        key = found_key(who, self.url, api_key, variable, named=named)
         self._endpoint = Endpoint(self.url, _versioned(headers), key, ("x-api-key", ""), client)
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """Chat completions of OpenAI and of every endpoint that speaks its format."""
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -53,7 +54,8 @@ class OpenAI:
         self.url = checked_url(base_url, allow_http=allow_http)
         at_home = self.url == OPENAI_URL
         variable = api_key_env or ("OPENAI_API_KEY" if at_home else None)
-        key = found_key(f"OpenAI({model!r})", self.url, api_key, variable)
+        who, named = f"OpenAI({model!r})", api_key_env is not None
+        key = found_key(who, self.url, api_key, variable, named=named)
         self._endpoint = Endpoint(self.url, headers, key, ("authorization", "Bearer "), client)
 
     def __repr__(self) -> str:
@@ -155,11 +157,12 @@ def _tool_calls(calls: object, host: str) -> tuple[ToolCall, ...]:
 
 def _tool_call(call: Mapping[str, Any], host: str) -> ToolCall:
     function = _mapping(call.get("function"), "a tool call's function", host)
-    return ToolCall(
-        id=_string(call.get("id")) or "",
-        name=_string(function.get("name")) or "",
-        arguments=_string(function.get("arguments")) or "",
-    )
+    name, arguments = function.get("name"), function.get("arguments")
+    if not isinstance(name, str) or not name:
+        raise MalformedAnswer(f"{host} answered with a tool call that names no tool", status=200)
+    if isinstance(arguments, Mapping):  # as some endpoints send them, instead of as JSON text
+        arguments = json.dumps(arguments)
+    return ToolCall(_string(call.get("id")) or "", name, _string(arguments) or "")
 
 
 def _usage(usage: object) -> Usage | None:
