@@ -27,8 +27,8 @@ from cascade import (
     Response,
     Retry,
     Scripted,
+    Sink,
     Tier,
-    Trace,
 )
 from cascade.errors import ConnectionFailed, MalformedAnswer, RateLimited, ServerFailed
 from cascade.providers.scripted import Answer, Script
@@ -37,7 +37,7 @@ from cascade.simulation import simulate
 NAMES: Final = ("first", "second", "third")
 NEVER_OPEN: Final = BreakerSettings(window=10**9, min_calls=10**9)
 RETRY: Final = Retry(initial_delay=0.01)
-LATENCY: Final = 0.005
+MODEL: Final = Model("four", latency=0.005)
 HUNG: Final = 60.0
 """Seconds over the longest that all requests may take together, after which the rest hang."""
 
@@ -54,7 +54,7 @@ class Fault:
     name: str
     timeouts: tuple[float, float] = (30.0, 30.0)
     elsewhere: float = 0.5
-    settings: Model = Model("four", latency=LATENCY)
+    settings: Model = MODEL
 
     def model(self, share: float) -> Model:
         """A model that shows it in this share of its answers."""
@@ -93,12 +93,12 @@ class FaultRun:
 
 async def run_fault(fault: Fault, requests: int, concurrency: int, seed: int) -> FaultRun:
     """Send so many requests against a fault, over HTTP."""
-    before, begun, traces = Held.now(), time.monotonic(), list[Trace]()
+    before, begun, calls = Held.now(), time.monotonic(), Counter[str]()
     shares = (1.0, fault.elsewhere, fault.elsewhere)
     models = {name: fault.model(share) for name, share in zip(NAMES, shares, strict=True)}
     async with ModelServer(models, seed=seed) as server:
         providers = providers_of(server)
-        engine = cascade_of(providers, NEVER_OPEN, RETRY, traces, seed)
+        engine = cascade_of(providers, NEVER_OPEN, RETRY, counted_in(calls), seed)
         timeouts = drawn(fault.timeouts, requests, seed)
         ended = await drive(engine, timeouts, concurrency, limit(timeouts, concurrency))
         stuck = sum([stuck_in(await client_of(provider)) for provider in providers])
@@ -111,7 +111,7 @@ async def run_fault(fault: Fault, requests: int, concurrency: int, seed: int) ->
         requests=requests,
         **counts_of(ended),
         hung=requests - len(ended),
-        calls=calls_of(traces),
+        calls=dict(calls),
         hits=dict(server.hits),
         struck=server.fault_hits.total(),
         overrun_p99=percentile(overruns, 0.99),
@@ -149,14 +149,14 @@ def cascade_of(
     providers: Sequence[Provider],
     breaker: BreakerSettings,
     retry: Retry,
-    traces: list[Trace],
+    sink: Sink,
     seed: int,
     limits: Limits | None = None,
 ) -> Cascade:
-    """A cascade over three providers that puts every trace into `traces`."""
+    """A cascade over three providers that gives every trace to `sink`."""
     first, second, third = (Deployment(p, breaker=breaker, limits=limits) for p in providers)
     tiers = Tier("cheap", first, second, retry=retry), Tier("strong", third, retry=retry)
-    return Cascade(*tiers, sinks=[traces.append], random=Random(seed))
+    return Cascade(*tiers, sinks=[sink], random=Random(seed))
 
 
 def limit(timeouts: Sequence[float], concurrency: int) -> float:
@@ -169,9 +169,9 @@ def counts_of(ended: Sequence[Ended]) -> dict[str, int]:
     return {how: counts[how] for how in ("answered", "deadline", "error", "untyped")}
 
 
-def calls_of(traces: Sequence[Trace]) -> dict[str, int]:
-    """Calls by model, as the traces have them."""
-    return dict(Counter(attempt.model for trace in traces for attempt in trace.attempts))
+def counted_in(calls: Counter[str]) -> Sink:
+    """Counts calls by model. The traces are let go: the collector would stop the loop for them."""
+    return lambda trace: calls.update(attempt.model for attempt in trace.attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +189,12 @@ async def run_outage(
 ) -> Outage:
     """Let every call fail; `breaker` is "as it comes" or "never open"."""
     settings = BreakerSettings() if breaker == "as it comes" else NEVER_OPEN
-    model = Model("four", latency=LATENCY, faults={fault: 1.0})
-    async with ModelServer(dict.fromkeys(NAMES, model), seed=seed) as server:
-        async with cascade_of(providers_of(server), settings, RETRY, [], seed) as engine:
-            timeouts = [30.0] * requests
-            await drive(engine, timeouts, concurrency, limit(timeouts, concurrency))
+    models = dict.fromkeys(NAMES, replace(MODEL, faults={fault: 1.0}))
+    async with ModelServer(models, seed=seed) as server:
+        engine = cascade_of(providers_of(server), settings, RETRY, counted_in(Counter()), seed)
+        timeouts = [30.0] * requests
+        await drive(engine, timeouts, concurrency, limit(timeouts, concurrency))
+        await engine.aclose()
     return Outage(fault, breaker, requests, {name: server.hits[name] / requests for name in NAMES})
 
 
@@ -217,7 +218,7 @@ async def _in_simulated_time(requests: int, concurrency: int, seed: int) -> Simu
     timeouts = drawn((0.3, 1.0), requests, seed)
     providers = [Scripted(_script(Random(f"{seed}:{name}")), model=name) for name in NAMES]
     limits = Limits(concurrency=max(1, concurrency // 2))
-    engine = cascade_of(providers, NEVER_OPEN, Retry(), [], seed, limits)
+    engine = cascade_of(providers, NEVER_OPEN, Retry(), counted_in(Counter()), seed, limits)
     ended = await drive(engine, timeouts, concurrency, limit(timeouts, concurrency))
     counts, longest = counts_of(ended), max(end.overrun for end in ended)
     hung = requests - len(ended)

@@ -183,14 +183,14 @@ def _events(exchange: Exchange) -> Events:
 def _start(exchange: Exchange, usage: bytes | None) -> tuple[float, bytes]:
     counted = {} if usage is None else {"usage": {**json.loads(usage), "output_tokens": 1}}
     message = {"id": f"msg_{exchange.number:016x}", **_opening(exchange.request["model"])}
-    empty = {"content": [], "stop_reason": None, "stop_sequence": None}
+    empty: dict[str, object] = {"content": [], "stop_reason": None, "stop_sequence": None}
     return 0.0, _event("message_start", message={**message, **empty, **counted})
 
 
 @lru_cache(maxsize=_CACHED_ANSWERS)
 def _middle(answer: Answer) -> tuple[tuple[bool, bytes], ...]:
     """The events of the content, and whether each is paced."""
-    blocks = []
+    blocks: list[tuple[dict[str, object], list[dict[str, str]]]] = []
     if answer.text:
         deltas = [{"type": "text_delta", "text": word} for word in words(answer.text)]
         blocks.append(({"type": "text", "text": ""}, deltas))

@@ -61,22 +61,26 @@ class Leak:
 
 async def pool_leak(seconds: float, seed: int, http: ModuleType = httpx2) -> Leak:
     """Cancel calls for so many seconds, over a client of `http`, which is httpx2 or httpx."""
-    traces: list[Trace] = []
+    outcomes = Counter[Outcome]()
+
+    def count(trace: Trace) -> None:
+        outcomes[trace.outcome] += 1
+
     async with (
         ModelServer({"m": Model("four", latency=LATENCY)}, seed=seed) as server,
         http.AsyncClient(limits=http.Limits(max_connections=POOL), trust_env=False) as client,
     ):
         provider = OpenAI("m", base_url=server.url, client=client)
-        engine = Cascade(Tier("only", provider), sinks=[traces.append], random=Random(seed))
+        engine = Cascade(Tier("only", provider), sinks=[count], random=Random(seed))
         await _cancel_calls(engine, seconds, Random(seed))
-        stuck, outcomes = stuck_in(client), Counter(trace.outcome for trace in traces)
+        stuck, ended = stuck_in(client), Counter(outcomes)
         further = await drive(engine, [PATIENCE] * FURTHER, FURTHER, 2 * PATIENCE)
     return Leak(
         client=http.__name__,
         seed=seed,
-        calls=outcomes.total(),
-        cancelled=outcomes[Outcome.CANCELLED],
-        failed=outcomes.total() - outcomes[Outcome.CANCELLED] - outcomes[Outcome.ACCEPTED],
+        calls=ended.total(),
+        cancelled=ended[Outcome.CANCELLED],
+        failed=ended.total() - ended[Outcome.CANCELLED] - ended[Outcome.ACCEPTED],
         stuck=stuck,
         answered=sum(end.how == "answered" for end in further),
     )

@@ -1,5 +1,6 @@
 """JSON in answers: the strict loader and `ValidJson`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gates.compose import Gate
@@ -31,7 +32,7 @@ class ValidJson(Gate):
         ValueError: a parameter is not one of these.
     """
 
-    types: tuple[JsonType, ...] = ("object", "array")
+    types: Sequence[JsonType] = ("object", "array")
     extract: Extract = "first"
     repair: bool = False
     max_chars: int = MAX_CHARS

@@ -29,6 +29,9 @@ class Reading(NamedTuple):
     repaired: bool = False
 
 
+_UNSETTLED = Reading("none", None, "no JSON value yet")
+
+
 class Reader(NamedTuple):
     """How to read an answer; see `reader` for the parameters."""
 
@@ -37,8 +40,8 @@ class Reader(NamedTuple):
     repair: bool
     max_chars: int
 
-    def read(self, text: str, finished: bool = True) -> Reading:
-        """Read an answer, or with `finished=False` only what every longer text would give too."""
+    def read(self, text: str, finished: bool) -> Reading:
+        """Read an answer; where it is not finished, only what every longer one would give too."""
         over = len(text) > self.max_chars
         part = text[: self.max_chars] if over else text
         read = self._first if self.extract == "first" else self._strict
@@ -75,8 +78,10 @@ class Reader(NamedTuple):
                 settled = found.kind == "damaged"
                 return self._accept(mended.value, settled=settled, repaired=True)
             problem = problem or _trouble(found)
-        scalar = self._scalar(text) if finished else None
-        return scalar or Reading("none", None, problem or f"no JSON {self._wanted()} found")
+        if not finished:
+            return _UNSETTLED
+        reason = problem or f"no JSON {self._wanted()} found"
+        return self._scalar(text) or Reading("none", None, reason)
 
     def _mended(self, lost: Lost, text: str) -> Mended | None:
         if _OPENED[text[lost.start]] not in self.types:
@@ -99,7 +104,7 @@ class Reader(NamedTuple):
             return Reading("none", None, f"not strict JSON: {flaw}", settled)
         if _JSON_TYPES[type(value)] not in self.types:
             reason = f"a JSON {json_type(value)} is no {self._wanted()}"
-            return Reading("none", None, reason, settled)
+            return Reading("none", None, reason)
         return Reading("value", value, "", settled, repaired)
 
     def _wanted(self) -> str:

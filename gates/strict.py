@@ -128,7 +128,7 @@ def decode(
         value, end, flaw = _decode(text, start, growing)
     except json.JSONDecodeError as error:
         cut = error.msg.startswith("Unterminated string") or _may_continue(text, error.pos)
-        if nests_deeper(text[start : None if cut else error.pos], max_depth):
+        if nests_deeper(text[start : error.pos], max_depth):
             raise _too_deep(max_depth) from None
         return Broken(error.pos, cut, f"{error.msg} at character {error.pos}")
     except RecursionError:

@@ -218,7 +218,9 @@ def test_only_the_test_kit_is_built_on_the_test_kit() -> None:
 
 
 def test_only_the_providers_touch_http() -> None:
-    clients = importers({"httpx", "httpx2", "aiohttp", "requests", "openai", "anthropic"})
+    clients = importers(
+        {"httpx", "httpx2", "aiohttp", "requests", "openai", "anthropic", "litellm"}
+    )
     assert [module for module in clients if not within(module, "cascade.providers.*")] == []
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gates.json import ValidJson
+from gates.reading import Reading, reader
 from gates.strict import MAX_ITEMS
 from gates.verdict import Candidate, Status
 
@@ -103,9 +104,19 @@ def test_the_reason_is_told(text: str, reason: str) -> None:
     [
         pytest.param(["object"], "{} {}", "not JSON: Extra data at character 3", id="extra"),
         pytest.param(["object"], "[]", "a JSON array is no object", id="type"),
+        pytest.param(["object"], "[" * 65, "nested deeper than 64 levels", id="deep"),
         pytest.param([], "null", "a JSON null is no value", id="no type at all"),
         pytest.param(["null", "array"], "1", "a JSON number is no array or null", id="types"),
     ],
 )
 def test_strict_extraction_tells_the_reason(types: Any, text: str, reason: str) -> None:
     assert ValidJson(types, extract="strict").check(Candidate(text)).reason == reason
+
+
+def test_a_reading_tells_value_and_how_it_came_about() -> None:
+    read = reader("it", ["array"], "first", True, 9).read
+    assert read("[1] [2]", finished=False) == Reading("value", [1], "", settled=True)
+    assert read("[1,]", finished=False) == Reading("value", [1], "", settled=True, repaired=True)
+    assert read("[[1]", finished=True) == Reading("value", [[1]], "", repaired=True)
+    assert read("[[1]", finished=False).outcome == "none"
+    assert read("[[[[[[[[1]", finished=True).outcome == "limit"

@@ -40,6 +40,7 @@ def test_strict_loads_reads_what_json_writes(value: Any) -> None:
         pytest.param(
             '[{"b": {"a": 1, "\\u0061": 2}}]', "an object has duplicate keys", id="inner duplicate"
         ),
+        pytest.param('[-1.5, {"a": 1, "a": 1}]', "an object has duplicate keys", id="numbers"),
         pytest.param('"\\ud800"', "a string has a lone surrogate", id="escaped surrogate"),
         pytest.param('"\\uDE00 \\ud83d"', "a string has a lone surrogate", id="swapped surrogates"),
         pytest.param('["\ud800"]', "a string has a lone surrogate", id="raw surrogate"),
@@ -119,7 +120,8 @@ def test_the_digit_limit_does_not_depend_on_the_process() -> None:
     try:
         with pytest.raises(JsonError, match="4300 digits"):
             strict_loads("[" + "1" * 5_000 + "]")
-        assert strict_loads("[12]") == [12]
+        assert strict_loads("[12, 1.5]") == [12, 1.5]
+        assert strict_loads("-" + "1" * MAX_DIGITS) < 0
     finally:
         sys.set_int_max_str_digits(before)
 

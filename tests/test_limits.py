@@ -263,3 +263,30 @@ def test_a_call_that_was_not_made_gives_its_share_of_the_rates_back() -> None:
 
     simulate(main)
     assert office.times == pytest.approx([0, 5])
+
+
+def test_who_gives_up_while_tokens_are_gathered_gives_back_place_and_request() -> None:
+    """The next comes a second later and is let in then, though requests come 5 seconds apart."""
+    office = Office(requests_per_minute=12, tokens_per_minute=600, concurrency=1)
+
+    async def main() -> None:
+        with anyio.move_on_after(1):
+            await office.visit("hasty", tokens=1_000)
+        await office.visit("patient", tokens=1)
+
+    simulate(main)
+    assert office.admitted == [(1.0, "patient")]
+
+
+def test_nobody_overtakes_a_full_queue_because_little_is_wanted() -> None:
+    """The first gathers 500 tokens; 49 that it has not taken yet are not for those behind it."""
+    office = Office(tokens_per_minute=600, queue=1)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            office.start(group, "large", tokens=500)
+            await anyio.sleep(4.9)
+            await office.visit("small", tokens=1)
+
+    simulate(main)
+    assert (office.names, office.refused) == (["large"], ["small"])

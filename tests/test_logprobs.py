@@ -112,13 +112,13 @@ CHAT = {
         {"token": "c", "logprob": -0.25, "top_logprobs": [{"token": "c", "logprob": -0.25}]},
     ]
 }
-LISTS = {
+LISTS: dict[str, list[Any]] = {
     "text_offset": [0, 1],
     "tokens": ["a", "c"],
     "token_logprobs": [-0.5, -0.25],
     "top_logprobs": [{"a": -0.5, "b": -1.5}, {"c": -0.25}],
 }
-GEMINI = {
+GEMINI: dict[str, list[Any]] = {
     "chosenCandidates": [
         {"token": "a", "tokenId": 1, "logProbability": -0.5},
         {"token": "c", "tokenId": 3, "logProbability": -0.25},
@@ -143,6 +143,17 @@ READ = Logprobs(["a", "c"], [-0.5, -0.25], [[("a", -0.5), ("b", -1.5)], [("c", -
 
 @pytest.mark.parametrize("found", SHAPES)
 def test_the_three_shapes_mean_the_same(found: dict[str, Any]) -> None:
+    assert logprobs_in(found) == READ
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param({**LISTS, "top_logprobs": [*LISTS["top_logprobs"], {"d": -9}]}, id="lists"),
+        pytest.param({**GEMINI, "topCandidates": [*GEMINI["topCandidates"], {}]}, id="gemini"),
+    ],
+)
+def test_alternatives_to_no_token_are_left_out(found: dict[str, Any]) -> None:
     assert logprobs_in(found) == READ
 
 

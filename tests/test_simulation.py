@@ -39,6 +39,24 @@ def test_a_deadline_cuts_at_its_simulated_second() -> None:
     assert simulate(main) == pytest.approx(7)
 
 
+def test_time_goes_on_for_who_sets_timer_after_timer_for_now() -> None:
+    async def main() -> float:
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        begun = loop.time()
+
+        def again() -> None:
+            if loop.time() > begun:
+                woken.set()
+            else:
+                loop.call_at(begun, again)
+
+        again()
+        await woken.wait()
+        return loop.time() - begun
+
+    assert 0 < simulate(main) < 1e-9
+
+
 def test_code_can_tell_that_its_time_is_simulated() -> None:
     async def main() -> bool:
         return is_simulated()
