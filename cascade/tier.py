@@ -1,5 +1,7 @@
 """A tier: failover around retry around one timed call. Reading order is execution order."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import anyio
@@ -21,7 +23,8 @@ class Tier:
 
     Args:
         name: the word that routes, traces and reports use.
-        deployments: a bare provider is a deployment with the defaults.
+        deployments: a bare provider is a deployment with the defaults. Of several with one name the
+            further ones are numbered.
         gate: judges this tier's answers. Unless given, the last tier of a route has none and the
             others have `NotEmpty() & NotRefusal()`.
         retry: when to ask the same deployment again.
@@ -50,9 +53,7 @@ class Tier:
             raise ValueError(f"tier {name!r}: order is one of {', '.join(ORDERS)}; got {order!r}")
         self.name = name
         self.order = order
-        self.lanes = tuple(
-            Lane(d if isinstance(d, Deployment) else Deployment(d)) for d in deployments
-        )
+        self.lanes = tuple(map(Lane, _told_apart(deployments)))
         self.gate = None if gate is None else as_gate(gate)
         self.retry = retry or Retry()
 
@@ -132,6 +133,16 @@ class Tier:
                     raise
                 done, waited = done + 1, wait
             await anyio.sleep(waited)
+
+
+def _told_apart(given: Iterable[Deployment | Provider]) -> Iterator[Deployment]:
+    """The deployments; those of a name that came before are numbered: "gpt-4.1#2"."""
+    names: Counter[str] = Counter()
+    for each in given:
+        deployment = each if isinstance(each, Deployment) else Deployment(each)
+        names[deployment.name] += 1
+        number = names[deployment.name]
+        yield deployment if number == 1 else replace(deployment, name=f"{deployment.name}#{number}")
 
 
 def _may_repeat(errand: Errand) -> bool:

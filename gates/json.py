@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gates.compose import Gate
-from gates.reading import Extract, JsonType, Reader, reader
+from gates.reading import Extract, JsonType, Reader, Reading, reader
 from gates.strict import JsonError, strict_loads
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Verdict
 
@@ -48,17 +48,15 @@ class ValidJson(Gate):
         return self.repair
 
     def check(self, candidate: Candidate) -> Verdict:
-        return self._judge(candidate, finished=True)[0]
+        return self._verdict(self._reader.read(candidate.text, finished=True))
 
     def bounds(self, candidate: Candidate) -> Bounds:
-        verdict, settled = self._judge(candidate, finished=False)
-        return Bounds.exactly(verdict.status) if settled else OPEN
+        reading = self._reader.read(candidate.text, finished=False)
+        return Bounds.exactly(self._verdict(reading).status) if reading.settled else OPEN
 
-    def _judge(self, candidate: Candidate, finished: bool) -> tuple[Verdict, bool]:
-        reading = self._reader.read(candidate.text, finished)
+    def _verdict(self, reading: Reading) -> Verdict:
         if reading.outcome == "limit":
-            return self.abstains(reading.reason), reading.settled
+            return self.abstains(reading.reason)
         if reading.outcome == "none":
-            return self.fails(reading.reason), reading.settled
-        reason = "repaired JSON" if reading.repaired else "JSON"
-        return self.passes(reason, value=reading.value), reading.settled
+            return self.fails(reading.reason)
+        return self.passes("repaired JSON" if reading.repaired else "JSON", value=reading.value)

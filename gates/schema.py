@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gates.compose import Gate
-from gates.reading import TYPES, Extract, Reader, reader
+from gates.reading import TYPES, Extract, Reader, Reading, reader
 from gates.validation import CompiledSchema, JsonSchema, SchemaError, TooCostlyError, compile_schema
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Verdict
 
@@ -47,28 +47,41 @@ class MatchesSchema(Gate):
         return self.repair
 
     def check(self, candidate: Candidate) -> Verdict:
-        return self._judge(candidate, finished=True)[0]
+        compiled = self._usable(candidate)
+        if isinstance(compiled, Verdict):
+            return compiled
+        return self._verdict(compiled, self._read(compiled, candidate, finished=True))
 
     def bounds(self, candidate: Candidate) -> Bounds:
-        verdict, settled = self._judge(candidate, finished=False)
-        return Bounds.exactly(verdict.status) if settled else OPEN
+        compiled = self._usable(candidate)
+        if isinstance(compiled, Verdict):
+            return Bounds.exactly(compiled.status)
+        reading = self._read(compiled, candidate, finished=False)
+        return Bounds.exactly(self._verdict(compiled, reading).status) if reading.settled else OPEN
 
-    def _judge(self, candidate: Candidate, finished: bool) -> tuple[Verdict, bool]:
+    def _usable(self, candidate: Candidate) -> CompiledSchema | Verdict:
+        """The schema to hold the answer against, or the verdict where there is none."""
+        if self._compiled is not None:
+            return self._compiled
+        if candidate.schema is None:
+            return self.abstains("no schema to check against")
         try:
-            compiled = self._compiled or _requested(candidate)
+            return compile_schema(candidate.schema)
         except SchemaError as error:
-            return self.abstains(f"the request's schema cannot be used: {error}"), True
-        if compiled is None:
-            return self.abstains("no schema to check against"), True
+            return self.abstains(f"the request's schema cannot be used: {error}")
+
+    def _read(self, compiled: CompiledSchema, candidate: Candidate, finished: bool) -> Reading:
         how = self._reader
         if self._compiled is None:
             how = how._replace(types=compiled.types)
-        reading = how.read(candidate.text, finished)
+        return how.read(candidate.text, finished)
+
+    def _verdict(self, compiled: CompiledSchema, reading: Reading) -> Verdict:
         if reading.outcome == "limit":
-            return self.abstains(reading.reason), reading.settled
+            return self.abstains(reading.reason)
         if reading.outcome == "none":
-            return self.fails(reading.reason), reading.settled
-        return self._validate(compiled, reading.value, reading.repaired), reading.settled
+            return self.fails(reading.reason)
+        return self._validate(compiled, reading.value, reading.repaired)
 
     def _validate(self, compiled: CompiledSchema, value: Any, repaired: bool) -> Verdict:
         prefix = "repaired; " if repaired else ""
@@ -78,7 +91,3 @@ class MatchesSchema(Gate):
             return self.fails(prefix + compiled.describe(value), value=value)
         except TooCostlyError as error:
             return self.abstains(str(error))
-
-
-def _requested(candidate: Candidate) -> CompiledSchema | None:
-    return None if candidate.schema is None else compile_schema(candidate.schema)

@@ -310,7 +310,9 @@ def test_the_place_is_where_it_was_raised() -> None:
 )
 def test_a_part_that_returns_no_verdict_abstains(returned: object, kind: str) -> None:
     verdict = check(Mute(returned), ANSWER)
-    assert verdict == Verdict(ABSTAIN, "Mute", reason=f"returned {kind} instead of a Verdict")
+    assert verdict == Verdict(
+        ABSTAIN, "Mute", reason=f"returned {kind}, which is no well-formed Verdict"
+    )
 
 
 def test_bounds_are_those_of_the_candidate() -> None:

@@ -1,5 +1,7 @@
 """A deployment at work, behind its line and its breaker, in simulated time."""
 
+import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from typing import Any
@@ -178,6 +180,39 @@ async def test_a_cancelled_call_is_recorded_and_says_nothing() -> None:
     assert [attempt.outcome for attempt in given.attempts] == [AttemptOutcome.CANCELLED]
     assert (made.state().calls, made.busy) == (0, 0)
     await Asking().at(made)
+
+
+class Stubborn(Scripted):
+    """Takes no notice of a cancellation."""
+
+    async def complete(self, request: Request) -> Response:
+        with contextlib.suppress(asyncio.CancelledError):
+            await anyio.sleep(50)
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.1)
+        answer = self._script(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return Response(str(answer))
+
+
+async def test_a_cancellation_that_a_provider_swallows_goes_on_all_the_same() -> None:
+    made, given = Lane(Deployment(Stubborn(["yes"]), name="d")), Asking()
+    call = asyncio.ensure_future(given.at(made))
+    await anyio.sleep(1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert [attempt.outcome for attempt in given.attempts] == [AttemptOutcome.CANCELLED]
+    assert made.state().calls == 0
+
+
+async def test_a_provider_that_turns_its_timeout_into_an_error_timed_out() -> None:
+    made, given = Lane(Deployment(Stubborn([BadRequest("bad")]), name="d", timeout=3)), Asking()
+    with pytest.raises(CallTimedOut):
+        await given.at(made)
+    assert [attempt.outcome for attempt in given.attempts] == [AttemptOutcome.TIMED_OUT]
+    assert made.state().failures == 1
 
 
 @pytest.mark.parametrize(("hurried", "failures"), [(False, 1), (True, 0)])

@@ -359,3 +359,8 @@ async def test_a_tier_lacks_what_all_its_deployments_lack() -> None:
 async def test_an_unknown_order_is_refused(order: Order) -> None:
     with pytest.raises(ValueError, match="order is one of in_order, weighted, least_busy"):
         Tier("t", Scripted([]), order=order)
+
+
+async def test_deployments_of_one_model_are_told_apart() -> None:
+    made = Tier("t", *(Scripted([], model="m") for _ in range(3)))
+    assert [deployment.name for deployment in made.deployments] == ["m", "m#2", "m#3"]
