@@ -15,6 +15,9 @@ from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Status, Verdict
 HEAD = 240
 """Characters of an answer's own voice that are read."""
 
+MAX_WRAPPED = 2000
+"""Longest text that is looked at when all of it is a quotation: refusals are shorter."""
+
 LANGUAGES = tuple(TABLES)
 """The languages that `NotRefusal` reads, as ISO 639-1 codes."""
 
@@ -103,7 +106,9 @@ def _refuses(language: str, words: str, opening: str) -> int | None:
 
 
 def _unwrapped(text: str) -> str:
-    """The text without the quotation marks or block quote that all of it stands in."""
+    """A short text without the quotation marks or block quote that all of it stands in."""
+    if len(text) > MAX_WRAPPED:
+        return text
     quoted = _QUOTED.fullmatch(text)
     if quoted is not None:
         return text[1:].rstrip()[:-1]
@@ -122,6 +127,8 @@ class NotRefusal(Gate):
     says "I don't know" is one too: a stronger model may know. Not read as the answer's own words:
     quotations, code, block quotes, a letter from its salutation on, JSON (an answer that begins
     with an object or an array), and a refusal where the prompt asks for the text of one.
+
+    A short answer that is one quotation as a whole is the answer's own, though.
 
     Only the head is read, the first 240 characters of the answer's own voice, and the verdict
     settles there; a refusal marked by the provider after that is not looked at. With `whole` the

@@ -177,3 +177,14 @@ def test_the_laws_are_kept(gate: NotRefusal) -> None:
 def test_a_head_in_the_answers_own_voice_decides_alone(stream: list[Candidate]) -> None:
     text = f"{'word ' * (HEAD // 5)}on {stream[-1].text}"
     assert NotRefusal().bounds(Candidate(text)).settled
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    ['"{}"', "“{}”", "«{}»", "「{}」", "> {}", '"{}"\n', "> {}\n> Sorry."],
+)
+def test_a_refusal_is_one_though_all_of_it_is_a_quotation(wrapped: str) -> None:
+    refusal = wrapped.format("I'm sorry, but I can't help with that.")
+    assert NotRefusal().check(Candidate(refusal, "stop")).status is Status.FAIL
+    assert NotRefusal().bounds(Candidate(refusal)).low is Status.FAIL
+    assert NotRefusal().check(Candidate(refusal + " " * 2000, "stop")).passed
