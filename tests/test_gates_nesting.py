@@ -74,3 +74,10 @@ def test_levels_are_counted_without_strings(text: str, levels: int) -> None:
 def test_levels_are_counted_no_further_than_needed() -> None:
     assert most_levels("[" * 3_000 + "]" * 3_000, 64) > 64
     assert most_levels("[" * 9 + "]" * 9, 9) == 9
+
+
+def test_what_is_closed_does_not_add_to_what_opens_later() -> None:
+    text = "[[[]],[]," * 2 + "[[1"
+    assert most_levels(text, 9) > deepest(text) == 4
+    assert not nests_deeper(text, 4)
+    assert nests_deeper(text, 3)
