@@ -28,6 +28,7 @@ from gates import (
 from gates.compose import name_of
 from gates.confidence import FirstTokenMargin, MeanProbability, MinProbability, TextLength
 from gates.laws import candidates, check_gate, gate_trees, streams
+from gates.text import NotEmpty
 from gates.verdict import OPEN
 
 FAIL, ABSTAIN, PASS = Status.FAIL, Status.ABSTAIN, Status.PASS
@@ -470,3 +471,37 @@ def test_a_scorer_is_no_gate() -> None:
 def test_log_probabilities_reach_the_parts() -> None:
     sure = Candidate("a", logprobs=Logprobs(["a"], [-0.01]))
     assert (AtLeast(0.9, MeanProbability()) & says_yes).check(sure).passed
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        pytest.param(Verdict(cast("Status", 3), "odd"), id="a status that is none"),
+        pytest.param(Verdict(PASS, "odd", parts=(cast("Verdict", 1),)), id="a part that is none"),
+        pytest.param(
+            Verdict(PASS, "odd", parts=(Verdict(cast("Status", True), "part"),)),
+            id="a part with a status that is none",
+        ),
+    ],
+)
+def test_a_verdict_that_is_not_well_formed_abstains(verdict: Verdict) -> None:
+    for judged_by in (gate(lambda _: verdict), NotEmpty() & (lambda _: verdict)):
+        found = check(judged_by, ANSWER)
+        assert found.status is ABSTAIN
+        assert "no well-formed Verdict" in found.decisive().reason
+
+
+def test_an_async_function_is_no_gate_and_the_error_says_why() -> None:
+    async def judges(candidate: Candidate) -> bool:
+        return True
+
+    with pytest.raises(TypeError, match="is async"):
+        gate(judges)  # type: ignore[arg-type]
+
+
+def test_a_function_that_shows_no_signature_may_be_a_gate() -> None:
+    assert check(gate(max), ANSWER).status is ABSTAIN  # type: ignore[arg-type]
+
+
+def test_the_bounds_of_not_are_those_of_its_part_for_the_same_prefix() -> None:
+    assert Not(NotEmpty()).bounds(Candidate("x")) == Bounds(FAIL, FAIL)

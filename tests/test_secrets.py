@@ -241,3 +241,12 @@ def test_10_000_fuzzed_fields_never_change_destination_key_or_headers() -> None:
     assert calls[0][0] == "https://host.example/v1/chat/completions"
     assert ("authorization", f"Bearer {CANARY}") in calls[0][1]
     assert len(calls) * 40 >= 10_000
+
+
+@pytest.mark.parametrize(
+    "value", ["session=sk-canary-word; lang=en", "sk-canary-word v1", 'Token k="sk-canary-word"']
+)
+def test_a_secret_anywhere_in_a_header_is_hidden(value: str) -> None:
+    sent = SentHeaders({"x-auth": value}, None, ("authorization", ""))
+    assert "canary" not in sent.hide(f"refused: {value}")
+    assert "canary" not in sent.hide("refused: sk-canary-word")

@@ -12,6 +12,8 @@ OWN_HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 VALUE = re.compile(r"[\t -~]*")
 VISIBLE = re.compile(r"[!-~]+")
+BREAKS = re.compile(r"[\s;=,\"]+")
+"""Between the words of a header's value, each of which may be a secret."""
 
 SHORTEST_SECRET = 8
 """Shorter words of header values stay in error texts: they are versions, flags, numbers."""
@@ -74,7 +76,7 @@ class SentHeaders:
         self, headers: Mapping[str, str | SecretLike], key: Key | None, key_header: tuple[str, str]
     ) -> None:
         self._headers = {name: _checked(name, value) for name, value in headers.items()}
-        words = {value.rpartition(" ")[2] for value in self._headers.values()}
+        words = {word for value in self._headers.values() for word in BREAKS.split(value)}
         self._secrets = {word for word in words if len(word) >= SHORTEST_SECRET}
         if key is not None:
             name, before = key_header
