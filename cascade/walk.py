@@ -151,12 +151,13 @@ class Walk:
         if error.remedy is Remedy.ABORT and self._draft is None:
             self._close(visit, Decision.ABORT, error.label)
             return Refused(error)
-        self._close(visit, self._onward(self._unanswered()), error.label)
+        self._close(visit, _onward(self._somebody_left()), error.label)
         return None
 
     def _answered(self, visit: _Visit, response: Response, judgement: Judgement) -> Ending | None:
         accepted = judgement.passed
-        decision = Decision.ACCEPT if accepted else self._onward(goes_on=self._later > 0)
+        goes_on = self._later > 0 and not judgement.late
+        decision = Decision.ACCEPT if accepted else _onward(goes_on)
         self._close(visit, decision, judgement.reason, judgement)
         if visit.watch is not None and visit.ticket is not None and not judgement.late:
             visit.watch.record(visit.ticket, fallback=not accepted)
@@ -169,12 +170,9 @@ class Walk:
         self._observe()
         return Accepted(self._draft)
 
-    def _unanswered(self) -> bool:
+    def _somebody_left(self) -> bool:
         """Whether somebody is left to ask after a tier that could not answer."""
         return self._later > 0 or any(then is self._draft for _, then in self._bypassed)
-
-    def _onward(self, goes_on: bool) -> Decision:
-        return Decision.ESCALATE if goes_on else Decision.ABORT
 
     def _close(
         self, visit: _Visit, decision: Decision, reason: str, judgement: Judgement = NO_GATE
@@ -214,6 +212,10 @@ class Walk:
             if tier in position:
                 here = position[tier]
                 watch.observe(_outlay(self.steps[here : here + 1]), _outlay(self.steps[here + 1 :]))
+
+
+def _onward(goes_on: bool) -> Decision:
+    return Decision.ESCALATE if goes_on else Decision.ABORT
 
 
 def _outlay(steps: Sequence[Step]) -> Outlay | None:

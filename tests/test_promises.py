@@ -181,6 +181,7 @@ async def test_a_gate_that_has_no_time_left_is_no_event_for_the_monitor() -> Non
         may_answer.set()
     assert caught.value.reason == "deadline"
     assert engine.monitors()["default", "weak"].events == 0
+    assert [step.decision.value for step in caught.value.trace] == ["abort"]
 
 
 def answers(weak: str, strong: str, correct: bool | None) -> dict[str, RecordedAnswer]:

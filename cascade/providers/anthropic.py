@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from cascade.capabilities import Capabilities
@@ -10,13 +9,13 @@ from cascade.errors import ConfigError, MalformedAnswer
 from cascade.providers._anthropic_request import body_of
 from cascade.providers._clients import HttpClient
 from cascade.providers._failures import error_of
+from cascade.providers._fields import NO_HEADERS, count, string
 from cascade.providers._http import Endpoint, checked_url, found_key
 from cascade.providers._secrets import SecretLike
 from cascade.types import MAX_TOKENS, Request, Response, Usage
 from gates import ToolCall
 
 ANTHROPIC_URL = "https://api.anthropic.com"
-NO_HEADERS: Mapping[str, str | SecretLike] = MappingProxyType({})
 
 VERSION = "2023-06-01"
 """Of the API, sent as `anthropic-version` unless `headers` has another.
@@ -133,15 +132,15 @@ def response_of(body: Mapping[str, Any], host: str) -> Response:
     content = body.get("content")
     if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
         raise MalformedAnswer(f"{host} answered without content", status=200)
-    reason = _string(body.get("stop_reason"))
+    reason = string(body.get("stop_reason"))
     return Response(
         text="".join(_texts(content)),
         finish_reason=reason,
         tool_calls=tuple(_tool_call(b, host) for b in content if b.get("type") == "tool_use"),
         refusal=_refusal(body.get("stop_details")) if reason == "refusal" else None,
-        model=_string(body.get("model")),
+        model=string(body.get("model")),
         usage=_usage(body.get("usage")),
-        id=_string(body.get("id")),
+        id=string(body.get("id")),
     )
 
 
@@ -158,35 +157,25 @@ def _tool_call(block: Mapping[str, Any], host: str) -> ToolCall:
     except (ValueError, RecursionError):
         text = f"{host} answered without a readable tool call"
         raise MalformedAnswer(text, status=200) from None
-    return ToolCall(_string(block.get("id")) or "", _string(block.get("name")) or "", arguments)
+    return ToolCall(string(block.get("id")) or "", string(block.get("name")) or "", arguments)
 
 
 def _refusal(details: object) -> str:
     """The endpoint's reason for a refusal; its text alone may be half an answer, or nothing."""
     said = details if isinstance(details, Mapping) else {}
-    return _string(said.get("explanation")) or _string(said.get("category")) or "refusal"
+    return string(said.get("explanation")) or string(said.get("category")) or "refusal"
 
 
 def _usage(usage: object) -> Usage | None:
     """The endpoint counts tokens read from and written to its cache beside the other input."""
     if not isinstance(usage, Mapping):
         return None
-    fresh, answer = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
-    cached = _count(usage.get("cache_read_input_tokens")) or 0
-    written = _count(usage.get("cache_creation_input_tokens")) or 0
+    fresh, answer = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+    cached = count(usage.get("cache_read_input_tokens")) or 0
+    written = count(usage.get("cache_creation_input_tokens")) or 0
     if fresh is None or answer is None or fresh + cached + written > MAX_TOKENS:
         return None
     return Usage(fresh + cached + written, answer, cached, written)
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value <= MAX_TOKENS else None
-
-
-def _string(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _status_in(body: Mapping[str, Any]) -> int:

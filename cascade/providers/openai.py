@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from cascade.errors import MalformedAnswer, ServerFailed
 from cascade.logprobs import logprobs_in
 from cascade.providers._clients import HttpClient
 from cascade.providers._failures import error_of
+from cascade.providers._fields import NO_HEADERS, count, string
 from cascade.providers._http import Endpoint, checked_url, found_key
 from cascade.providers._secrets import SecretLike
-from cascade.types import MAX_TOKENS, Request, Response, Usage
+from cascade.types import Request, Response, Usage
 from gates import ToolCall
 
 OPENAI_URL = "https://api.openai.com/v1"
-NO_HEADERS: Mapping[str, str | SecretLike] = MappingProxyType({})
 
 BROKEN_OFF = frozenset({"error", "insufficient_system_resource"})
 """Finish reasons of OpenRouter and DeepSeek for an answer that failed on the way."""
@@ -110,18 +109,18 @@ def response_of(body: Mapping[str, Any], host: str) -> Response:
         ServerFailed: the endpoint says that it broke off.
     """
     choice = _first(body.get("choices"), host)
-    if _string(choice.get("finish_reason")) in BROKEN_OFF:
+    if string(choice.get("finish_reason")) in BROKEN_OFF:
         raise ServerFailed(f"{host} broke off its answer", status=200)
     message = _mapping(choice.get("message"), "a message", host)
     return Response(
         text=_text(message.get("content")),
-        finish_reason=_string(choice.get("finish_reason")),
+        finish_reason=string(choice.get("finish_reason")),
         logprobs=logprobs_in(choice.get("logprobs")),
         tool_calls=_tool_calls(message.get("tool_calls"), host),
-        refusal=_string(message.get("refusal")),
-        model=_string(body.get("model")),
+        refusal=string(message.get("refusal")),
+        model=string(body.get("model")),
         usage=_usage(body.get("usage")),
-        id=_string(body.get("id")),
+        id=string(body.get("id")),
     )
 
 
@@ -135,10 +134,6 @@ def _mapping(value: object, what: str, host: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise MalformedAnswer(f"{host} answered without {what}", status=200)
     return value
-
-
-def _string(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def _text(content: object) -> str:
@@ -162,28 +157,22 @@ def _tool_call(call: Mapping[str, Any], host: str) -> ToolCall:
         raise MalformedAnswer(f"{host} answered with a tool call that names no tool", status=200)
     if isinstance(arguments, Mapping):  # as some endpoints send them, instead of as JSON text
         arguments = json.dumps(arguments)
-    return ToolCall(_string(call.get("id")) or "", name, _string(arguments) or "")
+    return ToolCall(string(call.get("id")) or "", name, string(arguments) or "")
 
 
 def _usage(usage: object) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
-    prompt, answer = map(_count, (usage.get("prompt_tokens"), usage.get("completion_tokens")))
+    prompt, answer = map(count, (usage.get("prompt_tokens"), usage.get("completion_tokens")))
     if prompt is None or answer is None:
         return None
     details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
+    cached = count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
     return Usage(prompt, answer, min(cached or 0, prompt))
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value <= MAX_TOKENS else None
 
 
 def _status_in(body: Mapping[str, Any]) -> int:
     """Some gateways send errors with a 200 and the true status inside."""
     error = body["error"]
-    code = _count(error.get("code")) if isinstance(error, Mapping) else None
+    code = count(error.get("code")) if isinstance(error, Mapping) else None
     return code if code is not None and 400 <= code < 600 else 500
