@@ -51,7 +51,7 @@ class NaiveMonitor(FallbackMonitor):
     __slots__ = ()
 
     def _judge(self, now: float, rand: float) -> Transition | None:
-        fallbacks, window = self._bits.bit_count(), self._settings.window
+        fallbacks, window = self._bits.bit_count(), self.settings.window
         if self._events < window or fallbacks <= self._steps.threshold * window:
             return None
         return self._bypass("over", fallbacks, window, now, rand)

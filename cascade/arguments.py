@@ -5,13 +5,15 @@ from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from cascade.policy.routing import OnExhausted
+from cascade.structured import Shape
 from cascade.tier import Tier
-from cascade.types import Message
+from cascade.types import Latency, Message, Request, refuse_reserved
 
 LONGEST = 1e9
 """Of a timeout in seconds, or of a number of attempts."""
 
 F = TypeVar("F")
+W = TypeVar("W")
 
 
 def conversation(prompt: str | None, messages: Sequence[Message] | None) -> tuple[Message, ...]:
@@ -28,6 +30,31 @@ def conversation(prompt: str | None, messages: Sequence[Message] | None) -> tupl
         if not isinstance(message, Mapping) or "role" not in message:
             raise ValueError(f'messages[{position}] is no mapping with a "role"')
     return tuple(messages)
+
+
+def request_of(
+    prompt: str | None,
+    messages: Sequence[Message] | None,
+    task: str | None,
+    tools: Sequence[Mapping[str, Any]],
+    shape: Shape[Any] | None,
+    tags: Mapping[str, str],
+    latency: Latency,
+    critical: bool,
+    parameters: Mapping[str, Any],
+) -> Request:
+    """The request that the arguments of `Cascade.run` make."""
+    refuse_reserved(parameters, "run()")
+    return Request(
+        messages=conversation(prompt, messages),
+        tools=mappings("tools", tools),
+        schema=None if shape is None else shape.schema,
+        parameters=parameters,
+        task=task,
+        tags=dict(tags),
+        latency=one_of("latency", latency, ("interactive", "batch")),
+        critical=critical,
+    )
 
 
 def distinct(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
@@ -58,11 +85,16 @@ def mappings(name: str, given: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str
     return tuple(given)
 
 
+def one_of(name: str, word: W, words: tuple[W, ...]) -> W:
+    """The word, if it is one of those that there are."""
+    if word not in words:
+        raise ValueError(f"{name} is {' or '.join(map(repr, words))}, not {word!r}")
+    return word
+
+
 def raise_or_best(word: OnExhausted) -> OnExhausted:
     """The word, if it is one of the two."""
-    if word not in {"raise", "best"}:
-        raise ValueError(f"on_exhausted is 'raise' or 'best', not {word!r}")
-    return word
+    return one_of("on_exhausted", word, ("raise", "best"))
 
 
 def over_zero(name: str, value: float) -> float:

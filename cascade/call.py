@@ -1,30 +1,45 @@
 """One timed call to a deployment, and its record."""
 
+import json
 import logging
 import math
 from asyncio import CancelledError, current_task
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
 
 import anyio
 
+from cascade.assembly import OnDelta
+from cascade.capabilities import answer_limit
 from cascade.deployment import Deployment
 from cascade.errand import Errand
 from cascade.errors import Blame, CallTimedOut, ContentFiltered, MalformedAnswer, ProviderError
+from cascade.release import Ear, Patience
 from cascade.trace import Attempt, AttemptOutcome
-from cascade.types import Request, Response, Usage
+from cascade.types import MAX_TOKENS, Provider, Request, Response, Usage
 from gates import ToolCall
 from gates.finish import finish_kind
 
 logger = logging.getLogger("cascade")
 
 
+class StreamingProvider(Protocol):
+    """A provider that can be listened to."""
+
+    async def complete(self, request: Request, *, on_delta: OnDelta) -> Response: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one call came to; a withheld answer is a response and an error, too."""
+    """What one call came to; a withheld answer is a response and an error, too.
+
+    `partial` is what had arrived of an answer that never ended.
+    """
 
     outcome: AttemptOutcome
     response: Response | None = None
     error: ProviderError | None = None
+    partial: Response | None = None
 
 
 CANCELLED = Found(AttemptOutcome.CANCELLED)
@@ -39,19 +54,28 @@ async def call(
 ) -> Found:
     """Make one call within its time and add it to `attempts`; only a cancellation is raised."""
     errand.ledger.attempts += 1
-    begun, found = errand.clock(), CANCELLED
+    ear = errand.listen() if errand.listen is not None and deployment.streams else None
+    begun, paused, found = errand.clock(), errand.ledger.paused, CANCELLED
     try:
-        found = await _called(deployment, request, errand)
+        found = await _called(deployment, request, errand, ear)
     finally:
-        attempts.append(_attempt(deployment, request, found, errand, begun, waited))
+        partial = None if ear is None or ear.assembly is None else ear.assembly.response()
+        if partial is not None and found.response is None:
+            found = replace(found, partial=partial)
+        seconds = errand.clock() - begun - (errand.ledger.paused - paused)
+        attempts.append(_attempt(deployment, request, found, errand, begun, seconds, waited))
     return found
 
 
-async def _called(deployment: Deployment, request: Request, errand: Errand) -> Found:
+async def _called(
+    deployment: Deployment, request: Request, errand: Errand, ear: Ear | None
+) -> Found:
     name, seconds = deployment.name, min(deployment.timeout, errand.share)
     cancelled_before = _cancellations()
     with anyio.move_on_after(seconds) as scope:
-        found = await _answer_of(deployment, request)
+        if ear is not None:
+            ear.patience = Patience(scope, seconds, errand.ledger, errand.clock)
+        found = await _answer_of(deployment, request, ear)
         # A provider may have swallowed a cancellation that was meant for the caller.
         if _cancellations() > cancelled_before and not scope.cancel_called:
             raise CancelledError
@@ -68,11 +92,23 @@ def _cancellations() -> int:
     return 0 if task is None else task.cancelling()
 
 
-async def _answer_of(deployment: Deployment, request: Request) -> Found:
+async def _answer_of(deployment: Deployment, request: Request, ear: Ear | None) -> Found:
+    """What the provider gives or raises, unless we stopped it."""
+    cancelled_before = _cancellations()
+    found = await _asked(deployment, request, ear)
+    if ear is None or ear.stopped is None or ear.assembly is None:
+        return found
+    if _cancellations() > cancelled_before:
+        raise CancelledError
+    draft = replace(ear.assembly.response(), finish_reason=None, cut=True)
+    return Found(AttemptOutcome.CUT, draft)
+
+
+async def _asked(deployment: Deployment, request: Request, ear: Ear | None) -> Found:
     """What the provider gives or raises; a user's own may raise anything."""
     name, cancelled_before = deployment.name, _cancellations()
     try:
-        response = _checked(await deployment.provider.complete(request))
+        response = _checked(await _completed(deployment.provider, request, ear))
     except ProviderError as error:
         return Found(AttemptOutcome.FAILED, None, error)
     except TimeoutError:
@@ -87,6 +123,12 @@ async def _answer_of(deployment: Deployment, request: Request) -> Found:
         withheld = ContentFiltered(f"{name} withheld its answer")
         return Found(AttemptOutcome.FAILED, response, withheld)
     return Found(AttemptOutcome.ANSWERED, response)
+
+
+async def _completed(provider: Provider, request: Request, ear: Ear | None) -> object:
+    if ear is None:
+        return await provider.complete(request)
+    return await cast("StreamingProvider", provider).complete(request, on_delta=ear)
 
 
 def _checked(response: object) -> Response:
@@ -112,6 +154,7 @@ def _attempt(
     found: Found,
     errand: Errand,
     begun: float,
+    seconds: float,
     waited: float,
 ) -> Attempt:
     usage = _usage(request, found)
@@ -120,7 +163,7 @@ def _attempt(
         model=deployment.provider.model,
         outcome=found.outcome,
         started=begun - errand.started,
-        seconds=errand.clock() - begun,
+        seconds=seconds,
         waited=waited,
         error=found.error.label if found.error else None,
         remedy=found.error.remedy.value if found.error else None,
@@ -134,11 +177,35 @@ def _usage(request: Request, found: Found) -> Usage | None:
 
     An endpoint may bill a prompt that it has read, even when nobody waits for the answer.
     """
-    if found.response is not None:
-        said = found.response.text + "".join(c.arguments for c in found.response.tool_calls)
-        return found.response.usage or Usage.estimate(request.text, said)
+    response = found.response or found.partial
+    if response is not None:
+        whole = found.response is not None and not response.cut
+        return (response.usage if whole else None) or _estimated(request, response)
     unanswered = found.outcome in {AttemptOutcome.TIMED_OUT, AttemptOutcome.CANCELLED}
     return Usage.estimate(request.text, None) if unanswered else None
+
+
+def worst_cost(deployment: Deployment, request: Request) -> float:
+    """The most that a call is expected to cost in USD: the prompt, tools and schema included, and
+    an answer as long as the request lets it be, or as the deployment says.
+    """
+    told = "".join(
+        json.dumps(part, default=str) for part in (request.tools, request.schema) if part
+    )
+    prompt = Usage.estimate(request.text + told, None).input_tokens
+    answer = answer_limit(request)
+    tokens = deployment.reserve_tokens if answer is None else max(0, answer)
+    return _cost(deployment, None, Usage(prompt, min(tokens, MAX_TOKENS), estimated=True)) or 0.0
+
+
+def _estimated(request: Request, response: Response) -> Usage:
+    """What a call took by the text that came of it; its prompt as counted, where it was."""
+    said = response.text + "".join(call.arguments for call in response.tool_calls)
+    guessed, counted = Usage.estimate(request.text, said), response.usage
+    if counted is None:
+        return guessed
+    output = max(guessed.output_tokens, counted.output_tokens)
+    return replace(counted, output_tokens=output, estimated=True)
 
 
 def _cost(deployment: Deployment, response: Response | None, usage: Usage | None) -> float | None:

@@ -1,10 +1,8 @@
 """What a deployment can do, so that a request is not sent where it cannot be served."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from cascade.types import CHARS_PER_TOKEN, Request
+from cascade.types import CHARS_PER_TOKEN, Request, has_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Capabilities:
         """What the request needs and this deployment lacks, None where it lacks nothing."""
         if self.tools is False and request.tools:
             return "cannot call tools"
-        if self.vision is False and any(map(_has_image, request.messages)):
+        if self.vision is False and any(map(has_image, request.messages)):
             return "cannot read images"
         if self.logprobs is False and request.parameters.get("logprobs"):
             return "gives no log probabilities"
@@ -62,14 +60,10 @@ def tokens_needed(request: Request) -> int:
     """About how many tokens prompt and answer take: a fourth of the characters, and the answer's
     limit where the request sets one.
     """
-    limits = (request.parameters.get(name) for name in ("max_tokens", "max_completion_tokens"))
-    answer = next((limit for limit in limits if isinstance(limit, int)), 0)
-    return len(request.text) // CHARS_PER_TOKEN + answer
+    return len(request.text) // CHARS_PER_TOKEN + (answer_limit(request) or 0)
 
 
-def _has_image(message: Mapping[str, Any]) -> bool:
-    content = message.get("content")
-    if not isinstance(content, list | tuple):
-        return False
-    kinds = (part.get("type") for part in content if isinstance(part, Mapping))
-    return any(kind in {"image_url", "image", "input_image"} for kind in kinds)
+def answer_limit(request: Request) -> int | None:
+    """The most tokens that the request lets its answer have, None where it does not say."""
+    limits = (request.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
+    return next((n for n in limits if isinstance(n, int) and not isinstance(n, bool)), None)

@@ -1,7 +1,8 @@
 """A deployment: one model at one endpoint, with everything that is said about it beforehand."""
 
+import inspect
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cascade.capabilities import UNKNOWN, Capabilities
 from cascade.limits import Limits
@@ -20,8 +21,10 @@ class Deployment:
         provider: what talks to it.
         name: the word that traces use; the model's name unless given.
         price: what its tokens cost; the list price of well-known endpoints unless given.
-        timeout: seconds for one call.
+        timeout: seconds for one call; of a stream, for any silence in it.
         weight: its share of a tier's calls, where the tier goes by weight.
+        reserve_tokens: output tokens that a budget sets aside for a call whose request names no
+            `max_tokens`; it is not sent.
         limits: how much it is asked at once and per minute.
         breaker: when it is left alone after failures.
         capabilities: what it can do, where this differs from what its provider and the price
@@ -29,7 +32,7 @@ class Deployment:
 
     Raises:
         TypeError: the provider is not one.
-        ValueError: timeout or weight is not over 0.
+        ValueError: timeout, weight or reserve_tokens is not over 0.
     """
 
     provider: Provider
@@ -37,22 +40,31 @@ class Deployment:
     price: Pricing | None = None
     timeout: float = 60.0
     weight: float = 1.0
+    reserve_tokens: int = 4096
     limits: Limits | None = None
     breaker: BreakerSettings | None = None
     capabilities: Capabilities | None = None
+
+    streams: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.provider, Provider):
             raise TypeError(
                 f"Deployment takes a provider, such as OpenAI(model), not {self.provider!r}"
             )
-        for name in ("timeout", "weight"):
+        for name in ("timeout", "weight", "reserve_tokens"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"Deployment: {name} must be over 0, got {getattr(self, name)}")
         if not self.name:
             object.__setattr__(self, "name", self.provider.model)
         if self.price is None:
             object.__setattr__(self, "price", self._list_price())
+        object.__setattr__(self, "streams", _takes_listener(self.provider))
+
+    @property
+    def uncounted(self) -> bool:
+        """Whether its calls cost money that nobody knows of: an endpoint without a price."""
+        return self.price is None and self.provider.url is not None
 
     @property
     def can(self) -> Capabilities:
@@ -68,3 +80,9 @@ class Deployment:
             hint = "give Deployment(..., price=Price(input=, output=)) to have its cost counted"
             logger.warning("no list price for %s: %s", self.provider.model, hint)
         return price
+
+
+def _takes_listener(provider: Provider) -> bool:
+    """Whether a provider can be listened to; one of a user's own may only give whole answers."""
+    parameters = inspect.signature(provider.complete).parameters.values()
+    return any(p.name == "on_delta" or p.kind is p.VAR_KEYWORD for p in parameters)

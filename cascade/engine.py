@@ -1,6 +1,5 @@
-"""`Cascade`: routes a request, has its tiers walked, and reports how it went."""
+"""`Cascade`: what users call to have a request answered."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
@@ -10,35 +9,36 @@ from typing import Any, Literal, Self
 import anyio
 
 from cascade.arguments import (
-    conversation,
     distinct,
-    mappings,
     over_zero,
     plain_function,
     raise_or_best,
+    request_of,
 )
-from cascade.errand import Errand
-from cascade.plan import Stage, plan
+from cascade.chooser import Chooser, RouterFunction
+from cascade.dispatch import Dispatch
+from cascade.pipe import Pipe
+from cascade.plan import plan, require_prices, warn_of_missing_logprobs
 from cascade.policy.breaker import BreakerState
-from cascade.policy.budget import Ledger
+from cascade.policy.money import Budget, BudgetState
 from cascade.policy.monitor import MonitorSettings, MonitorState
-from cascade.policy.routing import DEFAULT_ROUTE, Choice, OnExhausted, Route, Router
-from cascade.result import Aborted, Exhausted, Result
+from cascade.policy.purse import Purse
+from cascade.policy.routing import DEFAULT_ROUTE, OnExhausted, Route, Router
+from cascade.policy.rules import Rule
+from cascade.reloading import Reloadable
+from cascade.reporter import Reporter, Sink
+from cascade.result import Result, T
+from cascade.routers import ModelRouter
+from cascade.sampling import AuditSampling, Background, Sampler, SamplingState
+from cascade.streaming import Stream
+from cascade.structured import Shape, shape_of
+from cascade.sync import synchronous
 from cascade.tier import Tier
-from cascade.trace import Outcome, Trace
-from cascade.types import NOTHING, Message, Request, refuse_reserved
-from cascade.walk import Accepted, Draft, Ending, Refused, Stopped, Walk
+from cascade.types import NOTHING, Latency, Message, Request
 from cascade.watch import Hook, Monitors
-from gates.validation import compile_schema
-
-logger = logging.getLogger("cascade")
-logger.addHandler(logging.NullHandler())
-
-Sink = Callable[[Trace], None]
-"""Gets every finished trace; what it raises is logged once and costs nobody an answer."""
 
 
-class Cascade:
+class Cascade(Reloadable):
     """Sends each request to the cheapest tier first and escalates when its gate says no.
 
     One cascade serves any number of requests at once, on one event loop after the other, but in
@@ -48,54 +48,88 @@ class Cascade:
         tiers: cheapest first.
         routes: classes of requests with tiers, gates and limits of their own; "auto" opens one,
             and so a fallback monitor of its own, for every task it meets.
+        rules: which route a request takes, tried in this order; the first that matches decides,
+            then the request's `task`.
+        router: asked where neither says: a function, sync or async, from the request to the name
+            of its task (None where it is not certain), or a `ModelRouter`.
+        router_timeout: seconds that an asynchronous router may take.
         monitor: how fallback monitors decide, where a route does not say.
-        timeout: seconds for a whole request, over all tiers, retries and gates.
+        budget: what all routes together may spend in a day, and any one request.
+        audit: how accepted answers are sampled, inside `async with`.
+        timeout: seconds for a whole request, over all tiers, retries and gates. Of a stream it
+            leaves out the time in which the reader was the slower one.
         max_attempts: calls after which a request is neither retried nor failed over; every tier
             that it walks keeps its first call.
         on_exhausted: "raise" when no answer was accepted, or hand out the "best" there is.
         sinks: each gets every finished trace.
         on_transition: each hears of every fallback monitor's change of phase.
         clock: monotonic seconds; the event loop's own unless given.
+        wall: seconds since the epoch, by which the days of budgets turn.
         random: for jitter, probes and ids; give a seeded one to see the same run twice.
 
+    What no rule, task or router decides takes the route "default": all tiers, or, where there are
+    rules or a router (and routes are not "auto"), the most capable tier; name a route "default" to
+    have it otherwise.
+
     Raises:
-        ValueError: no tier, two of one name, or a route that does not fit them.
+        ValueError: no tier, two of one name, a route or rule that does not fit them, or a budget
+            without a price for each tier.
     """
 
     def __init__(
         self,
         *tiers: Tier,
         routes: Sequence[Route] | Literal["auto"] = (),
+        rules: Sequence[Rule] = (),
+        router: RouterFunction | ModelRouter | None = None,
+        router_timeout: float = 2.0,
         monitor: MonitorSettings | None = None,
+        budget: Budget | None = None,
+        audit: AuditSampling | None = None,
         timeout: float = 120.0,
         max_attempts: int = 4,
         on_exhausted: OnExhausted = "raise",
         sinks: Iterable[Sink] = (),
         on_transition: Iterable[Hook] = (),
         clock: Callable[[], float] = anyio.current_time,
+        wall: Callable[[], float] = time.time,
         random: Random | None = None,
     ) -> None:
         self.tiers = distinct(tiers)
-        self._router = Router(auto=True) if routes == "auto" else Router(routes)
-        self._plans = {route.name: plan(route, tiers) for route in self._router.routes}
-        self._timeout = over_zero("timeout", timeout)
-        self._max_attempts = int(over_zero("max_attempts", int(max_attempts)))
-        self._on_exhausted = raise_or_best(on_exhausted)
-        self._sinks = tuple(map(plain_function, sinks))
-        self._failed_sinks: set[int] = set()
-        self._clock = clock
-        self._random = random or Random()
-        self._monitors = Monitors(
-            monitor or MonitorSettings(),
-            map(plain_function, on_transition),
-            clock,
-            self._random.random,
+        if budget is not None:
+            require_prices(tiers, "the cascade")
+        random = random or Random()
+        auto = routes == "auto"
+        decided = rules or router is not None
+        start = tiers[-1].name if decided and not auto else None
+        default = Route(DEFAULT_ROUTE, tasks=(), start=start)
+        given = () if isinstance(routes, str) else routes
+        self._router = Router(given, rules=rules, auto=auto, default=default)
+        hooks = map(plain_function, on_transition)
+        settings = monitor or MonitorSettings()
+        self._monitors = Monitors(settings, hooks, clock, random.random)
+        reporter = Reporter(sinks)
+        seconds = over_zero("router_timeout", router_timeout)
+        has_budget = budget or any(route.budget for route in self._router.routes)
+        self._dispatch = Dispatch(
+            Chooser(self._router, router, tiers[0], seconds),
+            {route.name: plan(route, tiers) for route in self._router.routes},
+            self._monitors,
+            reporter,
+            Purse(budget) if has_budget else None,
+            timeout=over_zero("timeout", timeout),
+            max_attempts=int(over_zero("max_attempts", int(max_attempts))),
+            clock=clock,
+            wall=wall,
+            random=random,
         )
-        for route in self._router.routes:
-            for stage in self._plans[route.name]:
-                _warn_of_missing_logprobs(route, stage)
-                if not stage.last:
-                    self._monitors.watch(route, stage.tier.name)
+        self._background = Background()
+        self._sampler: Sampler | None = None
+        if audit is not None:
+            self._sampler = Sampler(audit, self._dispatch, reporter, self._background)
+        self._on_exhausted = raise_or_best(on_exhausted)
+        self._retired: list[Tier] = []
+        self._look_ahead()
 
     async def run(
         self,
@@ -104,12 +138,14 @@ class Cascade:
         messages: Sequence[Message] | None = None,
         task: str | None = None,
         tools: Sequence[Mapping[str, Any]] = (),
-        schema: Mapping[str, Any] | None = None,
+        schema: type[T] | Mapping[str, Any] | None = None,
         timeout: float | None = None,
         on_exhausted: OnExhausted | None = None,
         tags: Mapping[str, str] = NOTHING,
+        latency: Latency = "interactive",
+        critical: bool = False,
         **parameters: Any,
-    ) -> Result:
+    ) -> Result[T]:
         """Answer one request with the cheapest tier whose answer passes its gate.
 
         Args:
@@ -117,34 +153,62 @@ class Cascade:
             messages: the conversation in OpenAI's shape, oldest first.
             task: what kind of work this is; chooses the route.
             tools: tool definitions in OpenAI's shape.
-            schema: JSON schema of the answer: endpoints are told, every tier's answer is checked,
-                and `Result.parsed` has what it held.
+            schema: the form of the answer: a pydantic model, a dataclass, a TypedDict, another type
+                that pydantic knows, or a JSON schema. Endpoints are told, every tier's answer is
+                checked (and its JSON mended, where there is one way to), and `Result.parsed` has
+                the value.
             timeout: seconds for this request, instead of the route's.
             on_exhausted: "raise" or "best" for this request.
-            tags: words of your own for the trace; they are not sent.
+            tags: words of your own for rules and the trace (metadata, feature flags); they are not
+                sent.
+            latency: "interactive" where somebody waits for the answer, else "batch"; for rules.
+            critical: go on where a budget's soft limit turns others to cheaper tiers.
             parameters: everything else goes to the endpoint unchanged (temperature, stop, ...).
 
         Raises:
-            Exhausted: no tier's answer was accepted.
+            Exhausted: no tier's answer was accepted; BudgetExceeded where money was what lacked.
             Aborted: an endpoint refused the request itself.
             TypeError, ValueError: the arguments make no request, a schema that cannot be used
                 among them.
         """
-        refuse_reserved(parameters, "run()")
-        if schema is not None:
-            compile_schema(schema)
-        choice = self._router.choose(task)
-        request = Request(
-            messages=conversation(prompt, messages),
-            tools=mappings("tools", tools),
-            schema=schema,
-            parameters={**choice.route.parameters, **parameters},
-            task=task,
-            tags=dict(tags),
+        shape = None if schema is None else shape_of(schema)
+        request = request_of(
+            prompt, messages, task, tools, shape, tags, latency, critical, parameters
         )
-        word = self._on_exhausted if on_exhausted is None else on_exhausted
-        best = raise_or_best(word) == "best"
-        return await self._answer(self._errand(request, choice, timeout), best)
+        return await self._answer(request, shape, _given(timeout), self._best(on_exhausted), None)
+
+    run_sync = synchronous(run)
+    """`run` for code that is not async, of any thread; see `cascade.sync`."""
+
+    def stream(
+        self,
+        prompt: str | None = None,
+        *,
+        messages: Sequence[Message] | None = None,
+        task: str | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        schema: type[T] | Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        on_exhausted: OnExhausted | None = None,
+        tags: Mapping[str, str] = NOTHING,
+        latency: Latency = "interactive",
+        critical: bool = False,
+        **parameters: Any,
+    ) -> Stream[T]:
+        """The same as `run`, read while the answer comes; see `Stream`.
+
+        Text is held back until the tier's gate can no longer turn the answer down, and a draft
+        that can no longer pass is stopped. A tier without a gate streams from its first byte.
+
+        Raises:
+            TypeError, ValueError: as `run`; what else `run` raises, reading the stream does.
+        """
+        shape = None if schema is None else shape_of(schema)
+        request = request_of(
+            prompt, messages, task, tools, shape, tags, latency, critical, parameters
+        )
+        seconds, best = _given(timeout), self._best(on_exhausted)
+        return Stream(lambda pipe: self._answer(request, shape, seconds, best, pipe))
 
     def monitors(self) -> dict[tuple[str, str], MonitorState]:
         """A reading of every fallback monitor, by (route, tier)."""
@@ -158,15 +222,26 @@ class Cascade:
             for lane in tier.lanes
         }
 
+    def budgets(self) -> dict[str, BudgetState]:
+        """A reading of what has been spent today, by budget: "today", "route NAME today"."""
+        purse = self._dispatch.purse
+        return {} if purse is None else purse.snapshot(self._dispatch.wall())
+
+    def samples(self) -> SamplingState | None:
+        """What has become of the audit samples; None where none are taken."""
+        return None if self._sampler is None else self._sampler.state
+
     async def aclose(self) -> None:
-        """Close the connections that this cascade's providers opened."""
-        for tier in self.tiers:
+        """End background work and close the connections that this cascade's providers opened."""
+        await self._background.close()
+        for tier in (*self._retired, *self.tiers):
             for deployment in tier.deployments:
                 close = getattr(deployment.provider, "aclose", None)
                 if close is not None:
                     await close()
 
     async def __aenter__(self) -> Self:
+        self._background.open = True
         return self
 
     async def __aexit__(
@@ -178,90 +253,39 @@ class Cascade:
         with anyio.move_on_after(1, shield=True):
             await self.aclose()
 
-    def _errand(self, request: Request, choice: Choice, timeout: float | None) -> Errand:
-        default = choice.route.timeout or self._timeout
-        seconds = default if timeout is None else over_zero("timeout", timeout)
-        now = self._clock()
-        return Errand(
-            id=f"{self._random.getrandbits(128):032x}",
-            request=request,
-            choice=choice,
-            ledger=Ledger(now + seconds, self._max_attempts),
-            clock=self._clock,
-            random=self._random.random,
-            started=now,
-            started_at=time.time(),
-            hurried=seconds < default,
-        )
-
-    async def _answer(self, errand: Errand, best: bool) -> Result:
-        """Walk the tiers; whatever comes of it, the sinks get one trace."""
-        stages = self._plans.get(errand.choice.route.name) or self._plans[DEFAULT_ROUTE]
-        walk = Walk(errand, stages, self._monitors)
-        try:
-            ending = await walk.run()
-        except BaseException as error:
-            cancelled = isinstance(error, anyio.get_cancelled_exc_class())
-            outcome = Outcome.CANCELLED if cancelled else Outcome.FAILED
-            self._finish(errand, walk, outcome, error=type(error).__name__)
-            raise
-        return self._end(errand, walk, ending, best)
-
-    def _end(self, errand: Errand, walk: Walk, ending: Ending, best: bool) -> Result:
-        match ending:
-            case Accepted(draft):
-                return _result(draft, self._finish(errand, walk, Outcome.ACCEPTED, draft.tier))
-            case Stopped(reason, Draft() as draft) if best:
-                trace = self._finish(errand, walk, Outcome.BEST, draft.tier, reason)
-                return _result(draft, trace)
-            case Stopped(reason, draft, error):
-                trace = self._finish(errand, walk, Outcome.EXHAUSTED, error=reason)
-                response = draft.response if draft else None
-                raise Exhausted(reason, trace, response, error) from error
-            case Refused(error):
-                trace = self._finish(errand, walk, Outcome.ABORTED, error=error.label)
-                raise Aborted(error, trace) from error
-
-    def _finish(
+    async def _answer(
         self,
-        errand: Errand,
-        walk: Walk,
-        outcome: Outcome,
-        tier: str | None = None,
-        error: str | None = None,
-    ) -> Trace:
-        trace = Trace(
-            id=errand.id,
-            route=errand.choice.route.name,
-            route_reason=errand.choice.reason,
-            task=errand.request.task,
-            outcome=outcome,
-            steps=tuple(walk.steps),
-            started_at=errand.started_at,
-            seconds=self._clock() - errand.started,
-            tier=tier,
-            error=error,
-            tags=errand.request.tags,
-        )
-        for sink in self._sinks:
-            self._give(sink, trace)
-        return trace
+        request: Request,
+        shape: Shape[T] | None,
+        timeout: float | None,
+        best: bool,
+        pipe: Pipe | None,
+    ) -> Result[T]:
+        gate = None if shape is None else shape.gate
+        result = await self._dispatch.answer(request, gate, timeout, best=best, pipe=pipe)
+        if self._sampler is not None:
+            self._sampler.consider(request, self._router.named(result.trace.route), result)
+        return result
 
-    def _give(self, sink: Sink, trace: Trace) -> None:
-        try:
-            sink(trace)
-        except Exception:  # a sink must not cost the caller an answer
-            if id(sink) not in self._failed_sinks:
-                self._failed_sinks.add(id(sink))
-                logger.exception("a sink failed; its further failures are not logged")
+    def _become(self, new: Self) -> None:
+        new._dispatch.succeed(self._dispatch)
+        kept = {"_background": self._background, "_retired": [*self._retired, *self.tiers]}
+        self.__dict__.update(new.__dict__ | kept)
+        if self._sampler is not None:
+            self._sampler.background = self._background
 
+    def _best(self, on_exhausted: OnExhausted | None) -> bool:
+        word = self._on_exhausted if on_exhausted is None else on_exhausted
+        return raise_or_best(word) == "best"
 
-def _warn_of_missing_logprobs(route: Route, stage: Stage) -> None:
-    if stage.top_logprobs is not None and not any(lane.gives_logprobs for lane in stage.tier.lanes):
-        words = "its gate needs log probabilities, which none of its deployments gives"
-        logger.warning("route %s, tier %s: %s", route.name, stage.tier.name, words)
+    def _look_ahead(self) -> None:
+        """Open the monitors of all routes, and say beforehand what will not work."""
+        for route in self._router.routes:
+            for stage in self._dispatch.plan(route.name).walked:
+                warn_of_missing_logprobs(route.name, stage)
+                if not stage.last:
+                    self._monitors.watch(route, stage.tier.name)
 
 
-def _result(draft: Draft, trace: Trace) -> Result:
-    parsed = draft.verdict.value if draft.verdict else None
-    return Result(draft.response, trace, trace.outcome is Outcome.ACCEPTED, parsed)
+def _given(timeout: float | None) -> float | None:
+    return None if timeout is None else over_zero("timeout", timeout)

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 
 from cascade.policy.budget import MIN_ATTEMPT_SECONDS, Ledger
 from cascade.policy.routing import Choice
+from cascade.release import Ear
 from cascade.types import Request
+from gates import Gate
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What every part of the engine needs to know of a request under way.
 
-    `started` is an instant on `clock` (monotonic seconds), `started_at` the same on the wall
-    (seconds since the epoch), for people only; `random` gives uniform numbers in [0, 1).
-    `hurried` says that the caller gave it less time than usual; `parties` counts those who
-    may still have to be asked: this deployment, the others of its tier, and the later tiers.
+    `started` is an instant on `clock` (monotonic seconds), `started_at` the same on the `wall`
+    clock (seconds since the epoch), for people and for the days of budgets; `random` gives uniform
+    numbers in [0, 1). `hurried` says that the caller gave it less time than usual; `parties`
+    counts those who may still have to be asked: this deployment, the others of its tier, and the
+    later tiers.
+    `shape` judges whether an answer has the form that was asked for, `listen` makes the ear for a
+    call, where somebody reads a stream.
     """
 
     id: str
@@ -23,11 +28,14 @@ class Errand:
     choice: Choice
     ledger: Ledger
     clock: Callable[[], float]
+    wall: Callable[[], float]
     random: Callable[[], float]
     started: float
     started_at: float
     hurried: bool = False
     parties: int = 1
+    shape: Gate | None = None
+    listen: Callable[[], Ear] | None = None
 
     @property
     def remaining(self) -> float:

@@ -5,6 +5,8 @@
     ├── RecordingError        a broken recording: file, line, reason
     ├── Unanswered            no answer was handed out; carries the trace (cascade.result)
     │   ├── Exhausted           no tier's answer was accepted
+    │   │   └── BudgetExceeded    a tier was left that no budget could pay
+    │   ├── StreamBroken        no answer was accepted after a part of one had been handed out
     │   └── Aborted             an endpoint refused the request itself
     └── ProviderError         one call failed; `remedy` says what to do about it
         ├── ConnectionFailed    retry      no answer: refused, reset, cut off
@@ -18,6 +20,7 @@
         ├── ModelNotFound       failover   404, 410
         ├── BreakerOpen         failover   the deployment rests after failures; nothing was sent
         ├── QueueFull           failover   too many wait for the deployment; nothing was sent
+        ├── Unaffordable        failover   a budget does not hold what it may cost; nothing was sent
         ├── ScriptEnded         failover   a scripted provider has no further answer
         ├── ContentFiltered     escalate   the answer was withheld
         ├── ContextTooLong      escalate   413, or a 400 that says so
@@ -162,6 +165,12 @@ class BreakerOpen(ProviderError):
 
 class QueueFull(ProviderError):
     """Too many calls wait for the deployment already; nothing was sent."""
+
+    default_blame = Blame.REQUEST
+
+
+class Unaffordable(ProviderError):
+    """A budget does not hold what the call may cost; nothing was sent."""
 
     default_blame = Blame.REQUEST
 

@@ -9,7 +9,7 @@ import anyio.to_thread
 from cascade.simulation import is_simulated
 from cascade.trace import GateTime
 from cascade.types import Request, Response
-from gates import AllOf, Candidate, Gate, Status, Verdict, check
+from gates import AllOf, Bounds, Candidate, Gate, Status, Verdict, bounds, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,13 @@ async def judge(
             break
     verdict = whole.combine(verdicts) if whole else verdicts[0]
     return Judgement(verdict, tuple(times), late)
+
+
+async def bounded(gate: Gate, so_far: Candidate) -> Bounds:
+    """The gate's bounds on an unfinished answer."""
+    if not gate.blocking or is_simulated():
+        return bounds(gate, so_far)
+    return await anyio.to_thread.run_sync(bounds, gate, so_far, abandon_on_cancel=True)
 
 
 async def _verdict(gate: Gate, candidate: Candidate, seconds: float) -> Verdict | None:

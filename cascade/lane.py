@@ -6,14 +6,23 @@ from dataclasses import replace
 import anyio
 from anyio.lowlevel import RunVar
 
-from cascade.call import CANCELLED, Found, call
+from cascade.call import CANCELLED, Found, call, worst_cost
 from cascade.capabilities import tokens_needed
 from cascade.deployment import Deployment
 from cascade.errand import Errand
-from cascade.errors import Blame, BreakerOpen, CallTimedOut, ProviderError, Remedy
+from cascade.errors import (
+    Blame,
+    BreakerOpen,
+    CallTimedOut,
+    ProviderError,
+    Remedy,
+    Unaffordable,
+)
 from cascade.limits import Limits, Line
 from cascade.policy import breaker
+from cascade.policy.money import Hold, Shortage, pico, reserve
 from cascade.policy.retry import RetryBudget
+from cascade.structured import asked_in_words
 from cascade.trace import Attempt, AttemptOutcome
 from cascade.types import Request, Response
 
@@ -43,6 +52,13 @@ class Lane:
     def gives_logprobs(self) -> bool:
         """Whether it gives log probabilities, or may."""
         return self._can.logprobs is not False
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a further call would have to wait for one of those under way."""
+        limits = self.deployment.limits
+        room = None if limits is None else limits.concurrency
+        return room is not None and self.busy >= room
 
     def lacking(self, request: Request) -> str | None:
         """What the request needs and the deployment lacks."""
@@ -130,6 +146,39 @@ class Lane:
     ) -> Found:
         if errand.expired:  # it was slept or waited away
             raise CallTimedOut(f"the time ran out before {self.deployment.name} could be asked")
+        told = self._told(request)
+        hold = self._held(told, errand) if errand.ledger.accounts else None
+        made = len(attempts)
+        try:
+            return await self._permitted(told, errand, attempts, waited, forced)
+        finally:
+            if hold is not None:
+                cost = sum(attempt.cost or 0.0 for attempt in attempts[made:])
+                hold.settle(pico(cost), errand.wall())
+
+    def _held(self, request: Request, errand: Errand) -> Hold:
+        """Money for the call, from every account that has to pay for it.
+
+        Of a deployment that tells its costs only afterwards the least amount there is, so that it
+        is not asked any more once a budget is spent.
+        """
+        priced = self.deployment.price is not None
+        amount = pico(worst_cost(self.deployment, request)) if priced else 1
+        for account in errand.ledger.accounts:
+            account.turn(errand.wall())
+        found = reserve(errand.ledger.accounts, amount)
+        if isinstance(found, Shortage):
+            raise Unaffordable(f"{self.deployment.name}: {found}")
+        return found
+
+    async def _permitted(
+        self,
+        request: Request,
+        errand: Errand,
+        attempts: list[Attempt],
+        waited: float,
+        forced: bool,
+    ) -> Found:
         now = errand.clock()
         permit = self._breaker.force(now) if forced else self._breaker.admit(now)
         if permit is None:
@@ -137,9 +186,9 @@ class Lane:
         self._report(permit.transition)
         found = CANCELLED
         try:
-            found = await call(self.deployment, self._told(request), errand, attempts, waited)
+            found = await call(self.deployment, request, errand, attempts, waited)
         finally:
-            self._record(permit, found, errand)
+            self._record(permit, found, errand, attempts[-1].seconds)
         return found
 
     def _resting(self, now: float) -> BreakerOpen:
@@ -152,16 +201,17 @@ class Lane:
         if self._can.logprobs is False and request.top_logprobs is not None:
             request = replace(request, top_logprobs=None)
         if self._can.json_schema is False and request.schema is not None:
-            request = replace(request, schema=None)
+            request = asked_in_words(request)
         return request
 
-    def _record(self, permit: breaker.Permit, found: Found, errand: Errand) -> None:
+    def _record(self, permit: breaker.Permit, found: Found, errand: Errand, seconds: float) -> None:
         error = found.error
         transition = self._breaker.record(
             permit,
             _outcome(found),
             errand.clock(),
             errand.random(),
+            seconds=seconds,
             retry_after=error.retry_after if error else None,
             cool=COOL_SECONDS if error and _key_failed(error) else None,
         )
@@ -177,7 +227,7 @@ class Lane:
 
 
 def _outcome(found: Found) -> breaker.Outcome:
-    if found.outcome is AttemptOutcome.ANSWERED:
+    if found.outcome in {AttemptOutcome.ANSWERED, AttemptOutcome.CUT}:
         return breaker.Outcome.SUCCESS
     blameless = found.error is not None and found.error.blame is Blame.REQUEST
     if found.outcome is AttemptOutcome.CANCELLED or blameless:

@@ -151,10 +151,11 @@ def replay(
 
     async def run() -> tuple[list[_Row], float]:
         rows = []
-        for number, recording in enumerate(recordings, 1):
-            rows.append(_Row(recording, await _trace(cascade, recording, number), models))
-            progress()
-            await anyio.sleep(max(0.0, number / calls_per_second - anyio.current_time()))
+        async with cascade:
+            for number, recording in enumerate(recordings, 1):
+                rows.append(_Row(recording, await _trace(cascade, recording, number), models))
+                progress()
+                await anyio.sleep(max(0.0, number / calls_per_second - anyio.current_time()))
         return rows, anyio.current_time()
 
     rows, seconds = simulate(run)

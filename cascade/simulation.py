@@ -11,6 +11,10 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
+TICK = 2.0**-30
+"""Seconds: timers go off at whole multiples, of which sums and differences are exact. So what else
+happens in between moves no timer by a rounding error."""
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -48,7 +52,8 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.TimerHandle:
         # Who finds by a rounding error that it woke too early sets a timer for now. Time must go on
         # meanwhile, or it would do so for ever.
-        later = max(when, math.nextafter(self.time(), math.inf))
+        due = math.ceil(when / TICK) * TICK if math.isfinite(when) else when
+        later = max(due, self.time() + TICK)
         return super().call_at(later, callback, *args, context=context)
 
 

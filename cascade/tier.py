@@ -66,6 +66,11 @@ class Tier:
         """What it was made of."""
         return tuple(lane.deployment for lane in self.lanes)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether a further call would have to wait in line at every deployment."""
+        return all(lane.crowded for lane in self.lanes)
+
     def lacking(self, request: Request) -> str | None:
         """Why no deployment can serve the request, None where one can."""
         reasons = []

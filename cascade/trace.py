@@ -5,19 +5,24 @@ neither prompts nor answers. All times are in seconds, all costs in USD.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cascade.policy.sampling import FalseAccepts
 from cascade.types import Usage
 from gates import Verdict
 
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
 
 class AttemptOutcome(StrEnum):
-    """How one call to a deployment ended."""
+    """How one call to a deployment ended; "cut" is a draft that was stopped on its way."""
 
     ANSWERED = "answered"
+    CUT = "cut"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
@@ -36,13 +41,15 @@ class Outcome(StrEnum):
     """How a request ended.
 
     "best" is an answer that was not accepted and was handed out, marked so, because the caller
-    asked for it; "failed" is an error that is not of this library's making.
+    asked for it; "broken" is a stream that ended amid an answer; "failed" is an error that is not
+    of this library's making.
     """
 
     ACCEPTED = "accepted"
     BEST = "best"
     EXHAUSTED = "exhausted"
     ABORTED = "aborted"
+    BROKEN = "broken"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
@@ -51,7 +58,8 @@ class Outcome(StrEnum):
 class Attempt:
     """One call to a deployment.
 
-    `started` counts from the request's start; `waited` is the backoff slept before the call;
+    `started` counts from the request's start; `seconds` leaves out the time in which the reader of
+    a stream was the slower one; `waited` is the backoff slept before the call;
     `error` is the error's class and status; `cost` is None where no price is known.
     """
 
@@ -90,12 +98,27 @@ class Step:
     @property
     def cost(self) -> float:
         """What this turn cost."""
-        return sum(attempt.cost or 0.0 for attempt in self.attempts)
+        return _cost(self.attempts)
 
     @property
     def unpriced(self) -> bool:
         """Whether `cost` lacks a call for which no price is known."""
-        return any(a.usage is not None and a.cost is None for a in self.attempts)
+        return _unpriced(self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What a sample found.
+
+    `of` is the id of the request whose answer, by `tier`, was accepted; `agrees` says whether the
+    strongest tier's answer comes to the same, None where it gave none or they cannot be compared.
+    `false_accepts` is what all samples of the route's tier so far say.
+    """
+
+    of: str
+    tier: str
+    agrees: bool | None
+    false_accepts: FalseAccepts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +127,9 @@ class Trace:
 
     `started_at` is wall-clock time (seconds since the epoch), for people only. `tier` is the one
     whose answer was handed out. `error` names the exception that ended the request, if one did.
+    `routing` has the calls that were made to find the route; `first_text` is when a stream's first
+    text was handed out, in seconds from the start. `audit` is set on the trace of a sample: an
+    accepted answer that the strongest tier was asked about, too.
     """
 
     id: str
@@ -117,21 +143,25 @@ class Trace:
     tier: str | None = None
     error: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    routing: tuple[Attempt, ...] = ()
+    first_text: float | None = None
+    audit: Audit | None = None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """Every call that was made, in order."""
-        return tuple(attempt for step in self.steps for attempt in step.attempts)
+        walked = tuple(attempt for step in self.steps for attempt in step.attempts)
+        return self.routing + walked if self.routing else walked
 
     @property
     def cost(self) -> float:
-        """What the request cost in all, rejected drafts and retries included."""
-        return sum(step.cost for step in self.steps)
+        """What the request cost in all, rejected drafts, retries and routing included."""
+        return sum(step.cost for step in self.steps) + _cost(self.routing)
 
     @property
     def unpriced(self) -> bool:
         """Whether `cost` lacks a call for which no price is known."""
-        return any(step.unpriced for step in self.steps)
+        return any(step.unpriced for step in self.steps) or _unpriced(self.routing)
 
     @property
     def usage(self) -> Usage:
@@ -146,11 +176,32 @@ class Trace:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
+    def __repr__(self) -> str:
+        steps = ", ".join(f"{step.tier}: {step.decision.value}" for step in self)
+        cost = f"{self.cost:.6g}" + ("+?" if self.unpriced else "")
+        return (
+            f"Trace({self.id!r}, {self.outcome.value}, route={self.route!r}, tier={self.tier!r}, "
+            f"steps=[{steps}], cost={cost}, seconds={self.seconds:.3f})"
+        )
+
+    def __rich__(self) -> "Tree":
+        from cascade.rendering import trace_tree
+
+        return trace_tree(self.to_dict())
+
     def __str__(self) -> str:
         """One line a step: tier, decision, reason."""
         cost = f"${self.cost:.6f}" + (" and calls without a known price" if self.unpriced else "")
         head = f"{self.outcome.value} on {self.route}: {cost}, {self.seconds:.3f} s"
         return "\n".join([head, *(f"  {s.tier}: {s.decision.value}, {s.reason}" for s in self)])
+
+
+def _cost(attempts: Iterable[Attempt]) -> float:
+    return sum(attempt.cost or 0.0 for attempt in attempts)
+
+
+def _unpriced(attempts: Iterable[Attempt]) -> bool:
+    return any(a.usage is not None and a.cost is None for a in attempts)
 
 
 def _plain(value: Any) -> Any:

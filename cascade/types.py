@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from gates import Logprobs, ToolCall
 
 Message = Mapping[str, Any]
 """One message in the shape of OpenAI's chat completions, passed through untouched."""
+
+Latency = Literal["interactive", "batch"]
+"""Whether somebody waits for the answer."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """An empty mapping for default arguments."""
@@ -31,7 +34,10 @@ class Request:
         parameters: everything else for the endpoint, unchanged ("temperature", "stop", ...).
         task: what kind of work this is; chooses the route.
         top_logprobs: None to ask for no log probabilities, else how many alternatives a token.
-        tags: the caller's own words for this request; they stay on this side.
+        tags: the caller's own words for this request (metadata, feature flags); they stay on this
+            side.
+        latency: "interactive" where somebody waits for the answer, else "batch".
+        critical: goes on where a budget's soft limit turns others to cheaper tiers.
     """
 
     messages: tuple[Message, ...]
@@ -41,6 +47,8 @@ class Request:
     task: str | None = None
     top_logprobs: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    latency: Latency = "interactive"
+    critical: bool = False
 
     @property
     def text(self) -> str:
@@ -59,10 +67,19 @@ def texts(message: Message) -> Iterable[str]:
                 yield part["text"]
 
 
+def has_image(message: Message) -> bool:
+    """Whether the message shows an image."""
+    content = message.get("content")
+    parts = content if isinstance(content, list | tuple) else ()
+    return any(isinstance(part, Mapping) and part.get("type") in _IMAGES for part in parts)
+
+
+_IMAGES = ("image_url", "image", "input_image")
+
 RESERVED = {
     "model": "a deployment names its model: Tier(name, OpenAI(model))",
     "messages": "give them as run(messages=[...])",
-    "stream": "run() gives whole answers",
+    "stream": "call stream() instead of run()",
     "n": "one answer is read of each call; call run() once for each",
 }
 """Endpoint parameters that a caller cannot set, and what to do instead."""
@@ -176,6 +193,7 @@ class Response:
         usage: as reported; None where the endpoint reported none.
         cost: USD, where it is known better than usage times price (a recording knows it).
         id: the endpoint's id of this answer.
+        cut: it was stopped on its way, since it could no longer be accepted.
     """
 
     text: str
@@ -187,13 +205,16 @@ class Response:
     usage: Usage | None = None
     cost: float | None = None
     id: str | None = None
+    cut: bool = False
 
 
 @runtime_checkable
 class Provider(Protocol):
     """The code that talks to a kind of endpoint: the one seam to the models.
 
-    `model` is the model it asks for, `url` where (None for a provider without an endpoint).
+    `model` is the model it asks for, `url` where (None for a provider without an endpoint). One
+    whose `complete` takes `on_delta`, too, streams (`cascade.assembly`); of the others a stream
+    gets whole answers.
     """
 
     @property

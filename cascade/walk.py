@@ -5,22 +5,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cascade.errand import Errand
-from cascade.errors import CallTimedOut, ProviderError, Remedy, Unsupported
+from cascade.errors import CallTimedOut, ProviderError, Remedy, Unaffordable, Unsupported
+from cascade.events import AnswerAccepted, DraftRejected, Escalated, Event, TierStarted
 from cascade.judge import NO_GATE, Judgement, candidate_of, judge
 from cascade.plan import Stage
 from cascade.policy.monitor import Outlay, Ticket
+from cascade.release import Release
 from cascade.result import Reason
 from cascade.trace import Attempt, Decision, Step
 from cascade.types import Response
 from cascade.watch import Monitors, Watch
-from gates import Verdict
+from gates import Status, Verdict
 
 logger = logging.getLogger("cascade")
+
+BROKEN_OFF = Verdict(
+    Status.FAIL, "stream", reason="the whole answer is not the one that was streamed"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A complete answer of a tier, and what its gate said, if it had one."""
+    """An answer of a tier, and what its gate said, if it had one."""
 
     tier: str
     response: Response
@@ -50,7 +56,15 @@ class Refused:
     error: ProviderError
 
 
-Ending = Accepted | Stopped | Refused
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An answer failed after a part of it had been handed out."""
+
+    reason: str
+    error: ProviderError | None
+
+
+Ending = Accepted | Stopped | Refused | Broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +73,41 @@ class _Visit:
 
     stage: Stage
     begun: float
+    paused: float
     watch: Watch | None
     ticket: Ticket | None
     attempts: list[Attempt] = field(default_factory=list)
 
 
 class Walk:
-    """Asks tier after tier until an answer passes; `steps` is what has happened so far."""
+    """Asks tier after tier until an answer passes; `steps` is what has happened so far.
 
-    def __init__(self, errand: Errand, stages: Sequence[Stage], monitors: Monitors) -> None:
+    Args:
+        stages: the tiers, in order.
+        release: hands text out while it comes, where somebody reads a stream.
+        spared: tells of the tier after them that is left out to save money.
+    """
+
+    def __init__(
+        self,
+        errand: Errand,
+        stages: Sequence[Stage],
+        monitors: Monitors,
+        release: Release | None = None,
+        spared: Step | None = None,
+    ) -> None:
         self.steps: list[Step] = []
         self._errand = errand
         self._stages = stages
+        self._release = release
+        self._spared = spared
         self._watches = {
             stage.tier.name: monitors.watch(errand.choice.route, stage.tier.name)
             for stage in stages
             if not stage.last
         }
         self._draft: Draft | None = None
+        self._complete: Draft | None = None
         self._error: ProviderError | None = None
         self._bypassed: list[tuple[Stage, Draft | None]] = []
         self._later = 0
@@ -88,11 +119,15 @@ class Walk:
             ending = await self._enter(self._stages[-1 - later])
             if ending is not None:
                 return ending
+        if self._spared is not None:
+            self.steps.append(self._spared)
         while self._bypassed:
             stage, draft_then = self._bypassed.pop()
             ending = await self._visit(stage) if self._draft is draft_then else None
             if ending is not None:
                 return ending
+        if self._spared is not None and not self._errand.expired:
+            self._error = Unaffordable(self._spared.reason)
         return self._stopped()
 
     async def _enter(self, stage: Stage) -> Ending | None:
@@ -117,12 +152,16 @@ class Walk:
     ) -> Ending | None:
         """Ask one tier and judge its answer: an ending if the walk is over, None to go on."""
         if self._errand.expired:
-            return Stopped("deadline", self._draft, self._error)
+            return Stopped("deadline", self._complete, self._error)
         self._errand.ledger.begin_tier()
-        visit = _Visit(stage, self._errand.clock(), watch, ticket)
+        self._tell(TierStarted(stage.tier.name))
+        paused = self._errand.ledger.paused
+        visit = _Visit(stage, self._errand.clock(), paused, watch, ticket)
         try:
             response = await self._asked(visit)
             judgement = await self._judged(stage, response)
+            if judgement.passed and not response.cut:
+                judgement = await self._handed_out(judgement, response)
         except ProviderError as error:
             return self._failed(visit, error)
         except BaseException as error:
@@ -134,19 +173,34 @@ class Walk:
         request, stage = self._errand.request, visit.stage
         if stage.top_logprobs is not None:
             request = replace(request, top_logprobs=stage.top_logprobs)
-        errand = replace(self._errand, parties=1 + self._later)
+        listen = None
+        if self._release is not None:
+            holder = stage.holder_of(request, self._errand.shape)
+            listen = self._release.listening(request, holder)
+        errand = replace(self._errand, parties=1 + self._later, listen=listen)
         return await stage.tier.ask(request, errand, visit.attempts)
 
     async def _judged(self, stage: Stage, response: Response) -> Judgement:
-        request, errand = self._errand.request, self._errand
-        gate = stage.gate if request.schema is None else stage.with_schema
+        errand = self._errand
+        gate = stage.judge_of(errand.request, errand.shape)
         if gate is None:
             return NO_GATE
-        candidate = candidate_of(request, response)
+        candidate = candidate_of(errand.request, response)
+        if response.cut:  # what its end would bring no longer matters; this finds the reason
+            candidate = replace(candidate, finish_reason="stop")
         return await judge(gate, candidate, errand.clock, errand.ledger.deadline)
+
+    async def _handed_out(self, judgement: Judgement, response: Response) -> Judgement:
+        """Let the rest of an accepted answer go to the reader, if it goes on from what he has."""
+        if self._release is None or await self._release.rest(response.text):
+            return judgement
+        return Judgement(BROKEN_OFF, judgement.times)
 
     def _failed(self, visit: _Visit, error: ProviderError) -> Ending | None:
         self._error = error
+        if self._errand.ledger.committed:
+            self._close(visit, Decision.ABORT, error.label)
+            return Broken(error.label, error)
         # A request that another tier has answered cannot be at fault itself.
         if error.remedy is Remedy.ABORT and self._draft is None:
             self._close(visit, Decision.ABORT, error.label)
@@ -155,20 +209,32 @@ class Walk:
         return None
 
     def _answered(self, visit: _Visit, response: Response, judgement: Judgement) -> Ending | None:
-        accepted = judgement.passed
-        goes_on = self._later > 0 and not judgement.late
+        tier, committed = visit.stage.tier.name, self._errand.ledger.committed
+        accepted = judgement.passed and not response.cut
+        goes_on = self._later > 0 and not judgement.late and not committed
+        if not accepted and not committed:
+            self._tell(DraftRejected(tier, judgement.reason))
         decision = Decision.ACCEPT if accepted else _onward(goes_on)
         self._close(visit, decision, judgement.reason, judgement)
         if visit.watch is not None and visit.ticket is not None and not judgement.late:
             visit.watch.record(visit.ticket, fallback=not accepted)
-        self._draft = Draft(visit.stage.tier.name, response, judgement.verdict)
+        self._draft = Draft(tier, response, judgement.verdict)
+        self._complete = self._complete if response.cut else self._draft
         self._error = None
+        if not accepted and committed and not self._wanted_anyhow(response):
+            return Broken(judgement.reason, None)
         if judgement.late:
-            return Stopped("deadline", self._draft, None)
+            return Stopped("deadline", self._complete, None)
         if not accepted:
             return None
+        self._tell(AnswerAccepted(tier))
         self._observe()
         return Accepted(self._draft)
+
+    def _wanted_anyhow(self, response: Response) -> bool:
+        """Whether a rejected answer that the reader has as a whole is the best that there is."""
+        release, last = self._release, self._later == 0
+        return last and release is not None and release.has_best(response.text)
 
     def _somebody_left(self) -> bool:
         """Whether somebody is left to ask after a tier that could not answer."""
@@ -177,28 +243,35 @@ class Walk:
     def _close(
         self, visit: _Visit, decision: Decision, reason: str, judgement: Judgement = NO_GATE
     ) -> None:
-        tier = visit.stage.tier.name
+        tier, ledger = visit.stage.tier.name, self._errand.ledger
         if decision is Decision.ESCALATE:
             route = self._errand.choice.route.name
             logger.info("%s: escalating from %s: %s (%s)", route, tier, reason, self._errand.id)
+            self._tell(Escalated(tier, reason))
         self.steps.append(
             Step(
                 tier=tier,
                 decision=decision,
                 reason=reason,
-                seconds=self._errand.clock() - visit.begun,
+                seconds=self._errand.clock() - visit.begun - (ledger.paused - visit.paused),
                 attempts=tuple(visit.attempts),
                 verdict=judgement.verdict,
                 gate_times=judgement.times,
             )
         )
 
+    def _tell(self, event: Event) -> None:
+        if self._release is not None:
+            self._release.tell(event)
+
     def _stopped(self) -> Stopped:
-        return Stopped(self._why(self._error), self._draft, self._error)
+        return Stopped(self._why(self._error), self._complete, self._error)
 
     def _why(self, error: ProviderError | None) -> Reason:
         if error is None:
             return "gates"
+        if isinstance(error, Unaffordable):
+            return "budget"
         if isinstance(error, CallTimedOut) and self._errand.expired:
             return "deadline"
         return "attempts" if self._errand.ledger.capped else "errors"

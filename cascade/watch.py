@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cascade.policy.monitor import (
@@ -15,6 +15,7 @@ from cascade.policy.monitor import (
     Transition,
 )
 from cascade.policy.routing import Route
+from cascade.policy.sampling import FalseAccepts
 
 logger = logging.getLogger("cascade")
 
@@ -74,6 +75,13 @@ class Watch:
         """Tell what the tier's turn took, and what going straight on took."""
         self._monitor.observe(cheap=cheap, onward=onward)
 
+    def go_on_with(self, other: "Watch") -> bool:
+        """Share another's monitor, if it has the same settings."""
+        same = self._monitor.settings == other._monitor.settings
+        if same:
+            self._monitor = other._monitor
+        return same
+
     def state(self) -> MonitorState:
         """A reading, as of the last call."""
         return self._monitor.snapshot()
@@ -82,7 +90,7 @@ class Watch:
 class Monitors:
     """Keeps a watch for every (route, tier), made when first asked for."""
 
-    __slots__ = ("_clock", "_default", "_hooks", "_random", "_watches")
+    __slots__ = ("_clock", "_default", "_hooks", "_random", "_samples", "_watches")
 
     def __init__(
         self,
@@ -96,6 +104,7 @@ class Monitors:
         self._clock = clock
         self._random = random
         self._watches: OrderedDict[tuple[str, str], Watch] = OrderedDict()
+        self._samples: dict[tuple[str, str], FalseAccepts] = {}
 
     def watch(self, route: Route, tier: str) -> Watch:
         """The watch over `tier` on `route`."""
@@ -104,16 +113,37 @@ class Monitors:
         if found is not None:
             self._watches.move_to_end(key)
             return found
-        monitor = FallbackMonitor(route.monitor or self._default)
+        aims = route.latency_objective is not None
+        monitor = FallbackMonitor(route.monitor or self._default, latency_objective=aims)
         report = partial(self._report, *key)
         made = self._watches[key] = Watch(monitor, self._clock, self._random, report)
         if len(self._watches) > MAX_MONITORS:
-            self._watches.popitem(last=False)
+            dropped, _ = self._watches.popitem(last=False)
+            self._samples.pop(dropped, None)
         return made
+
+    def take(self, former: "Monitors", route: str, tier: str) -> None:
+        """Go on with the monitor that another had, if it decides in the same way."""
+        key = (route, tier)
+        mine, its = self._watches.get(key), former._watches.get(key)
+        taken = mine is not None and its is not None and mine.go_on_with(its)
+        if taken and key in former._samples:
+            self._samples[key] = former._samples[key]
+
+    def sampled(self, route: str, tier: str, agrees: bool) -> FalseAccepts:
+        """Count an audit sample of an accepted answer; gives what all of them say."""
+        key = (route, tier)
+        found = self._samples.get(key, FalseAccepts()).counting(agrees)
+        self._samples[key] = found
+        return found
 
     def states(self) -> dict[tuple[str, str], MonitorState]:
         """A reading of every monitor, by (route, tier)."""
-        return {key: watch.state() for key, watch in self._watches.items()}
+        states = {key: watch.state() for key, watch in self._watches.items()}
+        for key, found in self._samples.items():
+            if key in states:
+                states[key] = replace(states[key], false_accepts=found)
+        return states
 
     def _report(self, route: str, tier: str, transition: Transition) -> None:
         change = MonitorChange(route, tier, transition)

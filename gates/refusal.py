@@ -15,6 +15,13 @@ from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Status, Verdict
 HEAD = 240
 """Characters of an answer's own voice that are read."""
 
+EARLY = (80, 160)
+"""Shorter heads that are read first, so that most refusals settle within some twenty tokens."""
+
+ROOM = 24
+"""Characters that must follow a refusal within a shorter head: what comes right after it may turn
+it round ("I can't recommend it enough")."""
+
 MAX_WRAPPED = 2000
 """Longest text that is looked at when all of it is a quotation: refusals are shorter."""
 
@@ -131,8 +138,9 @@ class NotRefusal(Gate):
     A short answer that is one quotation as a whole is the answer's own, though.
 
     Only the head is read, the first 240 characters of the answer's own voice, and the verdict
-    settles there; a refusal marked by the provider after that is not looked at. With `whole` the
-    rest is read as well ("Sure! ... Actually, I cannot"), and a pass never settles.
+    settles there, that on a refusal near its beginning after 80 or 160; a refusal marked by the
+    provider after that is not looked at. With `whole` the rest is read as well ("Sure! ...
+    Actually, I cannot"), and a pass never settles.
 
     Answers that moralise or dispute a premise without refusing, and those that answer after
     saying that they cannot, are beyond patterns: `Learned` can weigh them.
@@ -182,6 +190,12 @@ class NotRefusal(Gate):
         if _JSON.match(text):
             settled = len(text) >= HEAD and not self.whole
             return (Status.PASS, "begins with JSON") if settled else None
+        for size in EARLY:
+            head = voice(text, size, finished=False)
+            if not head.whole:
+                return None
+            if refusal := self._refusal(head.words, candidate.prompt, size - ROOM):
+                return refusal
         head = voice(text, HEAD, finished=False)
         if not head.whole:
             return None
@@ -205,12 +219,15 @@ class NotRefusal(Gate):
             refusal = self._non_answer(words, candidate.prompt)
         return refusal or otherwise
 
-    def _refusal(self, words: str, prompt: str) -> tuple[Status, str] | None:
+    def _refusal(
+        self, words: str, prompt: str, within: int = MAX_CHARS
+    ) -> tuple[Status, str] | None:
+        """The refusal in the first `within` characters, which those after them may still undo."""
         opening = _OPENING.match(words)
         assert opening is not None
         for language in self.languages:
             end = _refuses(language, words, opening[0])
-            if end is not None and not self._wanted(words[:end], prompt):
+            if end is not None and end <= within and not self._wanted(words[:end], prompt):
                 return Status.FAIL, f"refuses to answer (wording: {language})"
         return None
 

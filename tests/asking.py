@@ -41,6 +41,7 @@ class Asking:
             choice=CHOICE,
             ledger=self.ledger,
             clock=anyio.current_time,
+            wall=lambda: 0.0,
             random=Random(seed).random,
             started=self.started,
             started_at=0.0,

@@ -12,13 +12,15 @@ SHAPES = [
     pytest.param(
         "max_attemps = 4",
         'c.toml:1: max_attemps: unknown key "max_attemps": did you mean "max_attempts"? '
-        "the file takes tiers, routes, monitor, timeout, max_attempts, on_exhausted",
+        "the file takes tiers, routes, rules, task_rules, router, router_timeout, monitor, budget, "
+        "audit, timeout, max_attempts, on_exhausted",
         id="unknown key",
     ),
     pytest.param(
         "zzz = 4",
         'c.toml:1: zzz: unknown key "zzz": '
-        "the file takes tiers, routes, monitor, timeout, max_attempts, on_exhausted",
+        "the file takes tiers, routes, rules, task_rules, router, router_timeout, monitor, budget, "
+        "audit, timeout, max_attempts, on_exhausted",
         id="unknown key like no other",
     ),
     pytest.param("\ntimeout = 0", "c.toml:2: timeout: must be over 0", id="zero seconds"),
@@ -231,6 +233,41 @@ DEPLOYMENTS = [
 ]
 
 ROUTES = [
+    pytest.param(
+        ROUTE + 'start = "strnog"',
+        'c.toml:7: routes[0].start: unknown tier of this route "strnog": did you mean "strong"?',
+        id="a start that is no tier",
+    ),
+    pytest.param(
+        ROUTE + '[[rules]]\nroute = "fqa"',
+        'c.toml:8: rules[0].route: unknown route "fqa": did you mean "faq"? known: default, faq',
+        id="a rule that leads nowhere",
+    ),
+    pytest.param(
+        ROUTE + '[[rules]]\nroute = "faq"\nmatches = "("',
+        "c.toml:9: rules[0].matches: ",
+        id="a rule's pattern that re2 refuses",
+    ),
+    pytest.param(
+        ROUTE + "[routes.budget]\nper_day = 0",
+        "c.toml:8: routes[0].budget.per_day: budget setting per_day = 0",
+        id="no money",
+    ),
+    pytest.param("[audit]\nshare = 2", "c.toml:2: audit.share: ", id="more samples than answers"),
+    pytest.param(
+        '[audit]\nshare = 0.1\ncompare = "fuzzy"',
+        'c.toml:3: audit.compare: must be "exact", "json" or "number"',
+        id="no such comparison",
+    ),
+    pytest.param(
+        "[router]\ntasks = { faq = 'short' }", "c.toml:2: router.tasks: ", id="a single task"
+    ),
+    pytest.param("[router]", "c.toml:1: router: takes either file", id="a router of no kind"),
+    pytest.param(
+        'task_rules = ["code", "poem"]',
+        'c.toml:1: task_rules: unknown task "poem": ',
+        id="no such ready-made rules",
+    ),
     pytest.param(
         'routes = "atuo"', 'c.toml:1: routes: must be "auto" or tables: [[routes]]', id="no routes"
     ),

@@ -27,20 +27,29 @@ cascade
 cascade.default cascade.replay cascade.tuning.*
 cascade.config.*
 cascade.engine
+cascade.sampling cascade.streaming
+cascade.dispatch
+cascade.chooser cascade.reporter
 cascade.walk
-cascade.arguments cascade.judge cascade.watch cascade.plan
+cascade.arguments cascade.plan cascade.watch
 cascade.tier cascade.sinks.*
 cascade.lane
 cascade.call
 cascade.deployment
-cascade.errand cascade.limits cascade.providers.* cascade.result
+cascade.errand cascade.limits cascade.providers.* cascade.result cascade.routers.*
+cascade.release
+cascade.judge
 cascade.policy.routing cascade.prices cascade.recordings cascade.trace
-cascade.capabilities
-cascade.policy.breaker cascade.policy.monitor cascade.policy.retry cascade.logprobs
+cascade.assembly cascade.capabilities cascade.compare cascade.policy.task_rules cascade.structured
+cascade.policy.rules
+cascade.policy.phrases
+cascade.pipe cascade.policy.breaker cascade.policy.monitor cascade.policy.retry cascade.logprobs
 cascade.types
-cascade.policy cascade.policy.budget cascade.policy.evidence cascade.policy.order
-cascade.policy.breaker_types cascade.policy.monitor_types
-cascade.errors cascade.simulation
+cascade.policy.budget cascade.policy.monitor_types cascade.policy.purse
+cascade.events cascade.policy cascade.policy.evidence cascade.policy.money cascade.policy.order
+cascade.policy.breaker_types cascade.policy.sampling
+cascade.reloading
+cascade.errors cascade.rendering cascade.simulation cascade.sync
 
 gates.laws
 gates._strategies
@@ -80,8 +89,10 @@ NAMES_CLASSES: dict[str, set[str] | None] = {
     "cascade.app.demo": None,
     "cascade.config.*": None,
     "cascade.providers.*": None,
-    "cascade.plan": {"AllOf", "MatchesSchema", "NotEmpty", "NotRefusal"},
+    "cascade.compare": {"ValidJson"},
+    "cascade.plan": {"AllOf", "NotEmpty", "NotRefusal", "ValidToolCalls"},
     "cascade.replay": {"Scripted"},
+    "cascade.structured": {"MatchesSchema"},
 }
 """Who may name concrete providers and gates, and which (None: all); the rest is given them."""
 

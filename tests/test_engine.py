@@ -522,7 +522,7 @@ async def test_a_mistake_in_construction_is_said_at_once(
         ({"messages": "hello"}, ValueError, "at least one"),
         ({"messages": [{"content": "x"}]}, ValueError, 'messages[0] is no mapping with a "role"'),
         ({"prompt": "x", "model": "gpt"}, TypeError, "a deployment names its model"),
-        ({"prompt": "x", "stream": True}, TypeError, "whole answers"),
+        ({"prompt": "x", "stream": True}, TypeError, "call stream()"),
         ({"prompt": "x", "n": 2}, TypeError, "one answer"),
         ({"prompt": "x", "timeout": 0}, ValueError, "timeout must be over 0"),
         ({"prompt": "x", "on_exhausted": "panic"}, ValueError, "'best'"),

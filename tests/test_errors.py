@@ -18,9 +18,11 @@ from cascade.errors import (
     RateLimited,
     RecordingError,
     Remedy,
+    ServerFailed,
+    Unaffordable,
 )
 from cascade.logprobs import logprobs_of
-from cascade.result import Aborted, Exhausted, Unanswered
+from cascade.result import Aborted, BudgetExceeded, Exhausted, StreamBroken, Unanswered
 from cascade.trace import Decision, Outcome, Step, Trace
 from cascade.types import Response
 
@@ -75,7 +77,7 @@ def test_the_tree_in_the_docstring_is_that_of_the_classes() -> None:
 
 def test_every_error_but_those_that_carry_a_trace_stands_in_the_module() -> None:
     elsewhere = {kind for kind in descendants(CascadeError) if kind.__module__ != errors.__name__}
-    assert elsewhere == {Aborted, Exhausted, Unanswered}
+    assert elsewhere == {Aborted, BudgetExceeded, Exhausted, StreamBroken, Unanswered}
 
 
 def test_every_error_says_in_a_docstring_what_it_is() -> None:
@@ -126,6 +128,8 @@ TRAVELLERS: list[CascadeError] = [
         Response("draft", logprobs=logprobs_of([{"token": "draft", "logprob": -0.5}])),
     ),
     Exhausted("errors", TRACE),
+    BudgetExceeded("budget", TRACE, None, Unaffordable("no money")),
+    StreamBroken("ServerFailed 500", TRACE, "half", ServerFailed("down", status=500)),
     Aborted(BadRequest("no such role", status=400), TRACE),
 ]
 

@@ -169,7 +169,7 @@ async def test_the_environments_proxies_are_not_used(monkeypatch: pytest.MonkeyP
 async def test_200_calls_at_once_each_get_their_own_answer() -> None:
     def echo(request: HttpRequest) -> Reply:
         said = json.loads(request.body)["messages"][0]["content"]
-        return reply({"choices": [{"message": {"content": said}}]})
+        return reply({"choices": [{"message": {"content": said}, "finish_reason": "stop"}]})
 
     asked = [str(number) for number in range(200)]
     async with served(echo) as endpoint:

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from cascade import BreakerSettings, Capabilities, Deployment, Limits, Request, Scripted
+from cascade.assembly import OnDelta
 from cascade.errors import (
     AccessDenied,
     AnswerTooLarge,
@@ -33,6 +34,7 @@ from cascade.errors import (
 from cascade.lane import COOL_SECONDS, Lane
 from cascade.policy.breaker import Phase
 from cascade.providers.scripted import Answer
+from cascade.structured import asked_in_words
 from cascade.trace import AttemptOutcome
 from cascade.types import Response
 from tests.asking import ASKED, DOWN, Asking, always, story
@@ -185,7 +187,7 @@ async def test_a_cancelled_call_is_recorded_and_says_nothing() -> None:
 class Stubborn(Scripted):
     """Takes no notice of a cancellation."""
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_delta: OnDelta | None = None) -> Response:
         with contextlib.suppress(asyncio.CancelledError):
             await anyio.sleep(50)
         with anyio.CancelScope(shield=True):
@@ -332,7 +334,7 @@ async def test_a_deployment_is_not_told_of_what_it_would_not_understand() -> Non
     without, able = Curious(["yes"]), Scripted(["yes"])
     for provider in (without, able):
         await Asking(asked=asked).at(Lane(Deployment(provider)))
-    assert without.requests[0] == replace(asked, schema=None, top_logprobs=None)
+    assert without.requests[0] == asked_in_words(replace(asked, top_logprobs=None))
     assert able.requests[0] is asked
 
 

@@ -14,7 +14,7 @@ TIERS = (WEAK, MIDDLE, STRONG)
 
 
 def names(route: Route) -> list[str]:
-    return [stage.tier.name for stage in plan(route, TIERS)]
+    return [stage.tier.name for stage in plan(route, TIERS).walked]
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_a_route_walks_its_tiers_in_its_own_order(
 
 @pytest.mark.parametrize("tiers", [None, ("strong", "weak"), ("weak",)])
 def test_the_last_tier_of_the_way_is_marked(tiers: tuple[str, ...] | None) -> None:
-    *others, last = plan(Route("r", tiers=tiers), TIERS)
+    *others, last = plan(Route("r", tiers=tiers), TIERS).stages
     assert not any(stage.last for stage in others)
     assert last.last
 
 
 def test_every_tier_but_the_last_gets_the_default_gate() -> None:
-    gates = [stage.gate for stage in plan(Route("r"), TIERS)]
+    gates = [stage.gate for stage in plan(Route("r"), TIERS).stages]
     assert gates == [DEFAULT_GATE, DEFAULT_GATE, None]
 
 
@@ -53,26 +53,27 @@ def test_the_default_gate_wants_an_answer_that_is_no_refusal() -> None:
 def test_the_tiers_own_gate_replaces_the_default_and_the_routes_both() -> None:
     weak = Tier("weak", Scripted([]), gate=OWN)
     tiers, override = (weak, MIDDLE, STRONG), {"weak": ROUTES, "strong": ROUTES}
-    plain = [stage.gate for stage in plan(Route("r"), tiers)]
-    ruled = [stage.gate for stage in plan(Route("r", gates=override), tiers)]
+    plain = [stage.gate for stage in plan(Route("r"), tiers).stages]
+    ruled = [stage.gate for stage in plan(Route("r", gates=override), tiers).stages]
     assert plain == [OWN, DEFAULT_GATE, None]
     assert ruled == [ROUTES, DEFAULT_GATE, ROUTES]
 
 
 def test_a_function_is_a_gate_on_a_route_as_anywhere() -> None:
-    (stage,) = plan(Route("r", tiers=("weak",), gates={"weak": lambda c: c.text == "x"}), TIERS)
+    only = Route("r", tiers=("weak",), gates={"weak": lambda c: c.text == "x"})
+    (stage,) = plan(only, TIERS).stages
     assert stage.gate is not None
     assert stage.gate.check(Candidate("x")).passed
 
 
 def test_what_a_gate_needs_of_log_probabilities_is_known_beforehand() -> None:
     gates = {"weak": AtLeast(0.5, MeanProbability())}
-    needs = [stage.top_logprobs for stage in plan(Route("r", gates=gates), TIERS)]
+    needs = [stage.top_logprobs for stage in plan(Route("r", gates=gates), TIERS).stages]
     assert needs == [0, None, None]
 
 
 def test_the_last_tier_keeps_a_gate_of_its_own() -> None:
-    stages = plan(Route("r"), (WEAK, Tier("strong", Scripted([]), gate=OWN)))
+    stages = plan(Route("r"), (WEAK, Tier("strong", Scripted([]), gate=OWN))).stages
     assert stages[-1].gate is OWN
 
 

@@ -24,6 +24,7 @@ from cascade import (
     Unanswered,
     Usage,
 )
+from cascade.assembly import OnDelta
 from cascade.config import parse
 from cascade.errors import AccessDenied, BadRequest, ServerFailed
 from cascade.providers.scripted import Answer
@@ -98,10 +99,11 @@ class TestASchema:
         result = await engine.run("?", schema=SCHEMA)
         assert (result.tier, result.parsed) == (tier, {"n": 1})
 
-    async def test_is_checked_once_where_the_tier_has_the_gate_already(self) -> None:
+    async def test_is_checked_besides_the_tiers_own_gate(self) -> None:
         engine = Cascade(Tier("a", always('{"n": 1}'), gate=NotEmpty() & MatchesSchema()))
         (step,) = (await engine.run("?", schema=SCHEMA)).trace
-        assert [time.gate for time in step.gate_times] == ["NotEmpty", "MatchesSchema"]
+        names = [time.gate for time in step.gate_times]
+        assert names == ["NotEmpty", "MatchesSchema", "MatchesSchema"]
 
     @pytest.mark.parametrize(
         "schema",
@@ -225,7 +227,7 @@ class TestAProviderOfTheUsersOwn:
     @staticmethod
     async def answer(first: Any, **options: Any) -> Any:
         class Odd(Scripted):
-            async def complete(self, request: Request) -> Response:
+            async def complete(self, request: Request, on_delta: OnDelta | None = None) -> Response:
                 given: Response = await first() if callable(first) else first
                 return given
 

@@ -5,9 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.policy.routing import DEFAULT_ROUTE, Route, Router
+from cascade.types import Request
 from gates import NotEmpty
 
 CODE, CHAT = Route("code", tasks=("python", "sql")), Route("chat")
+
+
+def asking(task: str | None) -> Request:
+    return Request(({"role": "user", "content": "x"},), task=task)
+
 
 words = st.text("abc", min_size=1, max_size=2)
 
@@ -36,7 +42,7 @@ def routes(draw: st.DrawFn) -> list[Route]:
     ],
 )
 def test_the_route_of(task: str | None, route: str, reason: str) -> None:
-    choice = Router([CODE, CHAT]).choose(task)
+    choice = Router([CODE, CHAT]).choose(asking(task))
     assert (choice.route.name, choice.reason) == (route, reason)
 
 
@@ -45,8 +51,8 @@ def test_the_default_route_may_be_given() -> None:
     router = Router([CODE, mine])
     assert router.default is mine
     assert router.routes == (CODE, mine)
-    assert router.choose("poem").route is mine
-    assert router.choose("default").route is mine
+    assert router.choose(asking("poem")).route is mine
+    assert router.choose(asking("default")).route is mine
 
 
 def test_a_default_route_walks_all_tiers_where_none_is_given() -> None:
@@ -57,15 +63,15 @@ def test_a_default_route_walks_all_tiers_where_none_is_given() -> None:
 
 def test_auto_copies_the_default_route_under_the_tasks_name() -> None:
     mine = Route(DEFAULT_ROUTE, tiers=("a",), gates={"a": NotEmpty()}, timeout=3.0)
-    choice = Router([mine], auto=True).choose("poem")
+    choice = Router([mine], auto=True).choose(asking("poem"))
     assert choice.reason == "a route of its own per task"
     assert choice.route == Route("poem", tiers=mine.tiers, gates=mine.gates, timeout=mine.timeout)
 
 
 def test_auto_leaves_served_tasks_and_no_task_alone() -> None:
     router = Router([CODE], auto=True)
-    assert router.choose("sql").route is CODE
-    assert router.choose(None).route is router.default
+    assert router.choose(asking("sql")).route is CODE
+    assert router.choose(asking(None)).route is router.default
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_routes_that_clash_are_refused(given_routes: list[Route], message: str) 
 
 
 def test_a_task_listed_twice_in_one_route_is_no_clash() -> None:
-    assert Router([Route("a", tasks=("x", "x"))]).choose("x").route.name == "a"
+    assert Router([Route("a", tasks=("x", "x"))]).choose(asking("x")).route.name == "a"
 
 
 @given(routes(), st.none() | words)
@@ -97,7 +103,7 @@ def test_a_task_goes_to_the_one_route_that_serves_it_else_to_the_default(
 ) -> None:
     router = Router(given_routes)
     serving = [route for route in given_routes if task in route.serves]
-    assert router.choose(task).route is (serving[0] if serving else router.default)
+    assert router.choose(asking(task)).route is (serving[0] if serving else router.default)
 
 
 @given(routes(), words)
@@ -105,7 +111,7 @@ def test_with_auto_two_unserved_tasks_never_share_a_route(
     given_routes: list[Route], task: str
 ) -> None:
     router = Router(given_routes, auto=True)
-    choice = router.choose(task)
+    choice = router.choose(asking(task))
     if not any(task in route.serves for route in given_routes):
         assert choice.route.name == task
-        assert router.choose(task + "d").route.name != task
+        assert router.choose(asking(task + "d")).route.name != task

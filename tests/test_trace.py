@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cascade.policy.sampling import FalseAccepts
 from cascade.trace import (
     Attempt,
     AttemptOutcome,
+    Audit,
     Decision,
     GateTime,
     Outcome,
@@ -54,6 +56,9 @@ TRACE = Trace(
     tier="strong",
     error="gates",
     tags={"user": "u"},
+    routing=(ATTEMPT,),
+    first_text=0.5,
+    audit=Audit("other", "weak", agrees=True, false_accepts=FalseAccepts(5, 1)),
 )
 
 
@@ -107,7 +112,7 @@ def test_the_dictionary_holds_every_field_of_every_record(whole: Trace) -> None:
 
 def test_every_field_of_the_full_example_differs_from_its_default() -> None:
     """Else the test above could miss a field."""
-    for record in (TRACE, STEP, ATTEMPT, VERDICT, ATTEMPT.usage):
+    for record in (TRACE, TRACE.audit, STEP, ATTEMPT, VERDICT, ATTEMPT.usage):
         assert record is not None
         for field in fields(record):
             assert getattr(record, field.name) not in (field.default, None), field.name
@@ -178,7 +183,7 @@ def test_a_trace_runs_through_its_steps() -> None:
 
 def test_as_text_a_trace_is_a_head_and_a_line_a_step() -> None:
     assert str(TRACE).splitlines() == [
-        "accepted on chat: $0.002000, 2.500 s",
+        "accepted on chat: $0.004000, 2.500 s",
         "  fast: skip, bypassed",
         "  weak: escalate, too short",
     ]

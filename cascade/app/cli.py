@@ -26,11 +26,18 @@ from rich.progress import (
 )
 
 from cascade.app import demo as demo_of
+from cascade.app.batch import batch
+from cascade.app.check import check
+from cascade.app.init import init
+from cascade.app.record import record
+from cascade.app.run import run as run_one
 from cascade.app.tables import demo_tables, replay_tables
+from cascade.app.train import train, training_tables
 from cascade.config import load, parse
 from cascade.errors import CascadeError
 from cascade.recordings import read_recordings
 from cascade.replay import replay as replay_of
+from cascade.tuning import MIN_PROBABILITY
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,6 +64,17 @@ def cascade(
     ] = False,
 ) -> None:
     """Ask the cheapest model first, gate its answer, escalate only when the gate says no."""
+
+
+app.command(epilog="Example: cascade init --provider anthropic")(init)
+app.command(epilog="Example: cascade check cascade.toml --ping")(check)
+app.command("run", epilog='Example: cascade run "Why is the sky blue?" --param temperature=0')(
+    run_one
+)
+app.command(epilog="Example: cascade batch questions.jsonl -o answers.jsonl")(batch)
+app.command(epilog="Example: cascade record questions.jsonl -o traffic.jsonl --tiers small,large")(
+    record
+)
 
 
 @app.command(epilog="Example: cascade replay traffic.jsonl.gz --tiers small,large -c gates.toml")
@@ -108,6 +126,40 @@ def demo(
     with _told():
         found = anyio.run(run)
     _show(as_json, found.to_dict(), lambda: demo_tables(found))
+
+
+@app.command(epilog="Example: cascade train-router labelled.jsonl -o router.json")
+def train_router(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Recordings with a task, or lines of a text and its label: .jsonl or .jsonl.gz."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The weight file to write.")],
+    held_out: Annotated[float, typer.Option(help="Share of the texts to judge on.")] = 0.2,
+    seed: Seed = 0,
+    min_probability: Annotated[
+        float, typer.Option(help="Under it no text is named.")
+    ] = MIN_PROBABILITY,
+    expect: Annotated[str, typer.Option(help="Labels that there should be: code,chat.")] = "",
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The tasks of its routes are expected.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn to name the task of requests, and report on texts held out of it."""
+    with _told():
+        found = train(
+            file,
+            output,
+            held_out=held_out,
+            seed=seed,
+            min_probability=min_probability,
+            expected=expect,
+            config=config,
+        )
+    _show(as_json, found.report.to_dict(), lambda: training_tables(found, output))
 
 
 def _tiers(text: str) -> dict[str, str]:

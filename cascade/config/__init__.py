@@ -6,8 +6,11 @@
 
 The tables and keys of the file are the classes and parameters of the library under the same names:
 `[[tiers]]` with `[[tiers.deployments]]`, `[[tiers.gates]]` and `[tiers.retry]`, `[[routes]]`,
-`[monitor]`, and the limits of a request. Two names are the file's own: `gate = "Class"` and
-`scorer = "Class"` say which class a table stands for, so the part of `Not` is called `of`.
+`[[rules]]`, `[router]`, `[monitor]`, `[budget]`, `[audit]`, and the limits of a request. A few
+names are the file's own: `gate = "Class"` and `scorer = "Class"` say which class a table stands
+for, so the part of `Not` is called `of`; `{ scorer = "Learned", file = "weights.json" }` and
+`[router]` with `file` read what was trained; `task_rules` adds the ready-made rules after the
+file's own (`true` for all of them, or their names).
 A tier without deployments, and a file without tiers, says only how answers are judged.
 """
 
@@ -18,6 +21,7 @@ from pydantic import ValidationError
 
 from cascade.config._document import Document
 from cascade.config._names import name_problems
+from cascade.config._parts import FOLDER
 from cascade.config._report import Source
 from cascade.config._settings import Settings
 from cascade.config._tables import Problem
@@ -40,7 +44,11 @@ def load(path: str | Path) -> Settings:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        hint = "write one, or name yours in CASCADE_CONFIG" if not Path(path).exists() else ""
+        hint = (
+            "write one with `cascade init`, or name yours in CASCADE_CONFIG"
+            if not Path(path).exists()
+            else ""
+        )
         reason = ": ".join(part for part in (error.strerror, hint) if part)
         raise ConfigError(f"{path}: {reason}") from error
     try:
@@ -56,10 +64,13 @@ def parse(text: str, path: str = "<text>") -> Settings:
     Raises:
         ConfigError: something in it will not do; a line for each mistake.
     """
+    before = FOLDER.set(Path(path).parent)
     try:
         return _checked(Source.read(text, path))
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply") from None
+    finally:
+        FOLDER.reset(before)
 
 
 def _checked(source: Source) -> Settings:

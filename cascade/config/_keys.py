@@ -35,6 +35,17 @@ def key_in_file(folder: Path, name: str) -> SecretStr:
     return SecretStr(text)
 
 
+def key_in_environment(variable: str) -> SecretStr:
+    """The key that an environment variable holds.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    if not is_set(variable):
+        raise not_set(variable)
+    return SecretStr(os.environ[variable])
+
+
 def is_set(variable: str) -> bool:
     """Whether an environment variable holds more than blanks."""
     return bool(os.environ.get(variable, "").strip())

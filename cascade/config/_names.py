@@ -1,4 +1,4 @@
-"""Whether the names in a file agree: tiers and routes differ, and routes walk tiers that exist.
+"""Whether the names in a file agree: tiers and routes differ, and what is named exists.
 
 Read from the parsed TOML rather than from the schema, so that one run tells of all mistakes.
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from cascade.config._lines import Key
 from cascade.config._tables import Problem, unknown
+from cascade.policy.routing import DEFAULT_ROUTE
 
 Document = Mapping[str, object]
 
@@ -21,6 +22,10 @@ def name_problems(document: Document) -> Iterator[Problem]:
         known = [name for _, name in _named(tiers)]
         for key, route in routes:
             yield from _strangers(key, route, known)
+    if len(list(_named(routes))) == len(routes):
+        targets = [DEFAULT_ROUTE, *(name for _, name in [*_named(routes), *_tasks(routes)])]
+        for key, rule in _tables(document, "rules"):
+            yield from _stray((*key, "route"), rule.get("route"), "route", targets)
 
 
 def _tables(document: Document, name: str) -> Iterator[tuple[Key, Document]]:
@@ -68,3 +73,9 @@ def _strangers(key: Key, route: Document, known: list[str]) -> Iterator[Problem]
     for name in gated if isinstance(gated, dict) else ():
         if name not in way:
             yield (*key, "gates", name), unknown("tier of this route", name, way)
+    yield from _stray((*key, "start"), route.get("start"), "tier of this route", way)
+
+
+def _stray(key: Key, name: object, what: str, known: list[str]) -> Iterator[Problem]:
+    if isinstance(name, str) and name not in known:
+        yield key, unknown(what, name, dict.fromkeys(known))

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable, Container, Mapping
+from contextvars import ContextVar
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, TypeVar, get_origin, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_origin, get_type_hints
 
 import pydantic
 from pydantic import PlainValidator, TypeAdapter, create_model
 
 from cascade.config._registry import GATES, SCORERS
 from cascade.config._tables import Listed, Table, invalid, table, unknown
-from gates import AllOf, AnyOf, Gate, Scorer
+from gates import AllOf, AnyOf, Gate, Learned, Scorer
 
 T = TypeVar("T")
 
@@ -20,6 +22,30 @@ OF = "of"
 
 GATE_EXAMPLE = '{ gate = "NotEmpty" }'
 SCORER_EXAMPLE = '{ scorer = "MeanProbability" }'
+
+
+FOLDER: ContextVar[Path] = ContextVar("folder", default=Path())
+"""Where relative names of files begin: the folder of the settings file that is being read."""
+
+
+class LearnedTable(Table):
+    """A learned scorer: its weights are in a file."""
+
+    title: ClassVar[str] = "a learned scorer"
+
+    scorer: Literal["Learned"]
+    file: Annotated[str, pydantic.Field(min_length=1)]
+
+    def read(self) -> Learned:
+        """The scorer; raises what pydantic collects if the file holds none."""
+        path = FOLDER.get() / self.file
+        try:
+            return Learned.from_json(path.read_bytes())
+        except OSError as error:
+            words = f"{self.file} cannot be read: {error.strerror}"
+        except ValueError as error:
+            words = f"{self.file}: {error}"
+        raise invalid([(("file",), words)])
 
 
 def made_of(build: Callable[..., T]) -> PlainValidator:
@@ -33,7 +59,9 @@ def read_gate(value: object) -> Gate:
 
 
 def read_scorer(value: object) -> Scorer:
-    """The scorer that `{ scorer = "Class", ... }` stands for."""
+    """The scorer that `{ scorer = "Class", ... }` stands for; learned ones are in files."""
+    if isinstance(value, dict) and value.get("scorer") == "Learned":
+        return LearnedTable.model_validate(value).read()
     return _named(value, "scorer", SCORERS, GATES, SCORER_EXAMPLE)
 
 

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cascade.config._document import Document, TierTable
+from cascade.config._document import Document, RouterTable, TierTable
+from cascade.config._lines import Key
 from cascade.config._report import Source
 from cascade.config._tables import Problem, unknown
 from cascade.deployment import Deployment
 from cascade.engine import Cascade
 from cascade.errors import ConfigError
 from cascade.policy.routing import Route
+from cascade.routers import LearnedRouter, ModelRouter
 from cascade.tier import Tier
 from cascade.types import Provider
+
+_PLAIN = {
+    "audit", "budget", "max_attempts", "monitor", "on_exhausted", "router_timeout", "timeout",
+}  # fmt: skip
+"""Parameters of `Cascade` that the file holds as they are."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -100,12 +107,31 @@ class Settings:
         return made
 
     def _assembled(self, tiers: list[Tier], overrides: Mapping[str, Any]) -> Cascade:
-        limits = {"timeout", "max_attempts", "on_exhausted", "monitor"}
-        given = {name: getattr(self.document, name) for name in self.document.given(limits)}
+        given = {name: getattr(self.document, name) for name in self.document.given(_PLAIN)}
+        given["rules"] = self.document.all_rules()
+        if self.document.router is not None:
+            given["router"] = self._router(self.document.router)
         try:
             return Cascade(*tiers, **{"routes": self.routes, **given, **overrides})
         except ValueError as error:
+            key = self._blamed(str(error))
+            if key:
+                raise self.source.error([(key, str(error))]) from error
             raise ConfigError(f"{self.source.path}: {error}") from error
+
+    def _blamed(self, words: str) -> Key:
+        """The table that an error of the whole speaks of."""
+        routes = self.document.routes
+        for position, route in enumerate(() if routes == "auto" else routes):
+            if words.startswith(f"route {route.name!r}"):
+                return ("routes", position)
+        return ("budget",) if words.startswith("the cascade has a budget") else ()
+
+    def _router(self, table: RouterTable) -> LearnedRouter | ModelRouter:
+        try:
+            return table.router(Path(self.source.path).parent)
+        except ConfigError as error:
+            raise self.source.error([(("router", "file"), str(error))]) from None
 
 
 def _tier(table: TierTable, *deployments: Provider | Deployment) -> Tier:

@@ -59,14 +59,14 @@ class FallbackMonitor:
     __slots__ = (
         "_asked", "_bits", "_blind", "_break_even", "_bypass_calls", "_bypass_seconds",
         "_bypass_since", "_events", "_failed", "_generation", "_last", "_latency_objective",
-        "_now", "_phase", "_score", "_score_events", "_score_fallbacks", "_settings", "_skipped",
-        "_steps",
+        "_now", "_phase", "_score", "_score_events", "_score_fallbacks", "_skipped", "_steps",
+        "settings",
     )  # fmt: skip
 
     def __init__(
         self, settings: MonitorSettings | None = None, *, latency_objective: bool = False
     ) -> None:
-        self._settings = settings or MonitorSettings()
+        self.settings = settings or MonitorSettings()
         self._latency_objective = latency_objective
         self._break_even = BreakEven()
         self._bypass_calls, self._bypass_seconds, self._failed = 0, 0.0, 0
@@ -86,7 +86,7 @@ class FallbackMonitor:
             if not self._bypass_over(now):
                 return self._skipped
             transition = self._start_probing(now)
-        cascades = rand < self._settings.probe_share
+        cascades = rand < self.settings.probe_share
         if transition is not None:
             return Ticket(self._generation, cascades, transition)
         return self._asked if cascades else self._skipped
@@ -111,12 +111,12 @@ class FallbackMonitor:
 
     def observe(self, *, cheap: Outlay | None = None, onward: Outlay | None = None) -> None:
         """Take outlays: `cheap` of a turn with its gate, `onward` of going straight on."""
-        means, memory = self._break_even, self._settings.window
+        means, memory = self._break_even, self.settings.window
         if cheap is not None:
             means.cheap.add(cheap, memory)
         if onward is not None:
             means.onward.add(onward, memory)
-        settled = means.known() >= self._settings.min_calls
+        settled = means.known() >= self.settings.min_calls
         if self._blind and settled and self._measured_threshold() is not None:
             self._fix_threshold()
 
@@ -181,9 +181,9 @@ class FallbackMonitor:
         self._enter(Phase(state["phase"]), state["generation"])
         for name in _SAVED:
             setattr(self, f"_{name}", state[name] + 0)  # adding refuses what is no number
-        self._events = min(state["events"], self._settings.window)
+        self._events = min(state["events"], self.settings.window)
         self._bits = int(state["bits"], 16) & ((1 << self._events) - 1)
-        if self._settings.threshold == "auto":
+        if self.settings.threshold == "auto":
             self._steps, self._blind = steps_at(state["threshold"]), bool(state["blind"])
         self._break_even = BreakEven(*state["outlays"])
         self._last = Transition.from_json(state["last"]) if state["last"] else None
@@ -194,7 +194,7 @@ class FallbackMonitor:
         return self._bits.bit_count() / max(1, self._events), self._events
 
     def _remember(self, fallback: bool) -> None:
-        window = self._settings.window
+        window = self.settings.window
         self._bits = self._bits << 1 | fallback
         if self._events < window:
             self._events += 1
@@ -209,7 +209,7 @@ class FallbackMonitor:
 
     def _judge(self, now: float, rand: float) -> Transition | None:
         events, fallbacks = self._events, self._bits.bit_count()
-        if events < self._settings.min_calls:
+        if events < self.settings.min_calls:
             return None
         threshold = self._steps.threshold
         if fallbacks > threshold * events and wilson_lower(fallbacks, events) > threshold:
@@ -233,7 +233,7 @@ class FallbackMonitor:
         self, finding: str, fallbacks: int, events: int, now: float, rand: float
     ) -> Transition:
         transition = self._change(_BYPASSED, finding, fallbacks, events, now)
-        settings, longer = self._settings, 2.0 ** min(self._failed, 64)
+        settings, longer = self.settings, 2.0 ** min(self._failed, 64)
         calls = min(settings.bypass_calls * longer, settings.max_bypass_calls)
         seconds = min(settings.bypass_seconds * longer, settings.max_bypass_seconds)
         self._bypass_calls = round(jittered(calls, rand))
@@ -254,7 +254,7 @@ class FallbackMonitor:
     def _start_probing(self, now: float) -> Transition:
         rate, events = self._evidence()
         found = f"{rate:.0%} of {events} answers not accepted before the bypass"
-        reason = f"{found}, {self._settings.probe_share:.0%} of the calls probe"
+        reason = f"{found}, {self.settings.probe_share:.0%} of the calls probe"
         return self._enter_by(_PROBING, reason, rate, events, now)
 
     def _change(
@@ -282,7 +282,7 @@ class FallbackMonitor:
         self._fix_threshold()
 
     def _fix_threshold(self) -> None:
-        chosen = self._settings.threshold
+        chosen = self.settings.threshold
         known = self._measured_threshold() if chosen == "auto" else chosen
         self._blind = known is None
         self._steps = steps_at(DEFAULT_THRESHOLD if known is None else known)

@@ -1,9 +1,15 @@
 """What goes into a fallback monitor and comes out: its settings, tickets, transitions, readings."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from cascade.policy.sampling import FalseAccepts
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 DEFAULT_THRESHOLD: Final = 0.40
 THRESHOLD_RANGE: Final = (0.05, 0.90)
@@ -104,6 +110,7 @@ class MonitorState:
     the bypass. `probes` counts the answers of the present probing, `probe_fallbacks` those among
     them not accepted. The break-evens are fallback rates, None until both sides have been seen.
     `reason` and `since` tell of the last change of phase ("" and None before the first).
+    `false_accepts` is what audit samples say of the accepted answers, None without any.
     """
 
     phase: Phase
@@ -122,3 +129,29 @@ class MonitorState:
     latency_break_even: float | None
     reason: str
     since: float | None
+    false_accepts: FalseAccepts | None = None
+
+    def __str__(self) -> str:
+        return f"{self.phase.value}: {', '.join(self._facts())}"
+
+    def __repr__(self) -> str:
+        return f"<MonitorState {self}>"
+
+    def __rich__(self) -> "Text":
+        from cascade.rendering import monitor_line
+
+        return monitor_line(self.phase.value, ", ".join(self._facts()))
+
+    def _facts(self) -> Iterator[str]:
+        seen = f"{self.rate:.1%} of {self.events} answers not accepted"
+        yield seen if self.events else "no answers yet"
+        yield f"threshold {self.threshold:.0%}"
+        if self.phase is Phase.BYPASSED:
+            left = f"{self.bypass_calls_left} calls and {self.bypass_seconds_left:.0f} s"
+            yield f"bypassed for {left} more"
+        if self.phase is Phase.PROBING:
+            yield f"{self.probe_fallbacks} of {self.probes} probes not accepted"
+        if self.cost_break_even is not None:
+            yield f"pays under {self.cost_break_even:.0%}"
+        if self.false_accepts is not None:
+            yield f"false accepts {self.false_accepts}"

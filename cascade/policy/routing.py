@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
+from cascade.policy.money import Budget
 from cascade.policy.monitor import MonitorSettings
-from cascade.types import refuse_reserved
+from cascade.policy.rules import Rule, Rulebook
+from cascade.types import Request, refuse_reserved
 from gates import GateLike
 
 DEFAULT_ROUTE = "default"
@@ -20,31 +23,43 @@ class Route:
     Args:
         name: the word that traces, monitors and reports use.
         tasks: values of `task` that come here; the route's own name unless given.
-        tiers: names of the tiers to walk, in this order; None for all of them.
+        tiers: names of the tiers that may be asked, in this order; None for all of them.
+        start: the tier to start at, those before it being left for when a budget runs low; the
+            first unless given.
         gates: tier name to gate, where this route judges otherwise than the tier does.
         parameters: for the endpoint, under those of the call itself.
         monitor: how the fallback monitors of this route decide; None for the cascade's own.
         timeout: seconds for a whole request; None for the cascade's own.
+        budget: money for one request here, instead of the cascade's, and for all of a day.
+        latency_objective: seconds within which an answer is wanted; with it a tier must save time,
+            too, to be worth asking first.
+        critical: every request here goes on where a budget's soft limit turns others away.
 
     Raises:
         TypeError: a parameter is none that a caller may set.
-        ValueError: the timeout is not over 0.
+        ValueError: the timeout or the latency objective is not over 0.
     """
 
     name: str
     tasks: Sequence[str] | None = None
     tiers: Sequence[str] | None = None
+    start: str | None = None
     gates: Mapping[str, GateLike] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     monitor: MonitorSettings | None = None
     timeout: float | None = None
+    budget: Budget | None = None
+    latency_objective: float | None = None
+    critical: bool = False
 
     def __post_init__(self) -> None:
         refuse_reserved(self.parameters, f"route {self.name!r}")
-        if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(
-                f"route {self.name!r}: timeout is in seconds, over 0; got {self.timeout}"
-            )
+        for name in ("timeout", "latency_objective"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(
+                    f"route {self.name!r}: {name} is in seconds, over 0; got {seconds}"
+                )
 
     @property
     def serves(self) -> tuple[str, ...]:
@@ -61,42 +76,95 @@ class Choice:
 
 
 class Router:
-    """Chooses by task; a task that no route serves takes the default route.
+    """Chooses by the first rule that matches, else by the request's task, else the default route.
 
     Args:
         routes: each with tasks of its own.
+        rules: in the order in which they are tried.
         auto: a task that no route serves gets a copy of the default route under its own name, and
             so fallback monitors of its own.
+        default: for what nothing else takes, unless a route of that name is given.
 
     Raises:
-        ValueError: two routes share a name or a task.
+        ValueError: two routes share a name or a task, or a rule leads nowhere.
     """
 
-    __slots__ = ("_by_task", "auto", "default", "routes")
+    __slots__ = ("_by_task", "_named", "_rules", "_targets", "auto", "default", "routes")
 
-    def __init__(self, routes: Sequence[Route] = (), *, auto: bool = False) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route] = (),
+        *,
+        rules: Sequence[Rule] = (),
+        auto: bool = False,
+        default: Route | None = None,
+    ) -> None:
         self.auto = auto
         given = {route.name: route for route in routes}
         if len(given) < len(routes):
             raise ValueError(f"route names must differ, got {[route.name for route in routes]}")
-        self.default = given.setdefault(DEFAULT_ROUTE, Route(DEFAULT_ROUTE, tasks=()))
+        self.default = given.setdefault(DEFAULT_ROUTE, default or Route(DEFAULT_ROUTE, tasks=()))
         self.routes = tuple(given.values())
-        self._by_task: dict[str, Route] = {}
-        for route in self.routes:
-            for task in route.serves:
-                other = self._by_task.setdefault(task, route)
-                if other is not route:
-                    raise ValueError(
-                        f"task {task!r} is in both routes {other.name!r}, {route.name!r}"
-                    )
+        self._by_task = _by_task(self.routes)
+        self._named = given
+        self._targets = {**self._by_task, **given}
+        self._rules = Rulebook(rules)
+        for rule in self._rules:
+            self._require(rule)
 
-    def choose(self, task: str | None) -> Choice:
-        """The route that serves `task`."""
+    def choose(self, request: Request) -> Choice:
+        """The route of a request."""
+        return self.match(request) or self.unmatched(request)
+
+    def match(self, request: Request) -> Choice | None:
+        """The route by the rules and the task; None where neither says."""
+        found = self._rules.first_match(request) if self._rules else None
+        if found is not None:
+            rule, reason = found
+            return Choice(self._targets[rule.route], reason)
+        task = request.task
         if task is None:
-            return Choice(self.default, "no task given")
+            return None
         route = self._by_task.get(task)
-        if route is None and self.auto:
+        if route is not None:
+            return Choice(route, f"serves the task {task!r}")
+        if self.auto:
             return Choice(replace(self.default, name=task), "a route of its own per task")
+        return None
+
+    def named(self, name: str) -> Route:
+        """The route of a name; of one opened by itself, a copy of the default."""
+        found = self._named.get(name)
+        return replace(self.default, name=name) if found is None else found
+
+    def serving(self, task: str, reason: str) -> Choice:
+        """The route that serves a task, or has its name, as a router named it."""
+        route = self._by_task.get(task) or self._targets.get(task)
+        if route is None and self.auto:
+            return Choice(self.named(task), reason)
         if route is None:
-            return Choice(self.default, f"no route serves the task {task!r}")
-        return Choice(route, f"serves the task {task!r}")
+            return Choice(self.default, f"{reason}; no route serves {task!r}")
+        return Choice(route, reason)
+
+    def unmatched(self, request: Request) -> Choice:
+        """The default route."""
+        task = request.task
+        said = "no task given" if task is None else f"no route serves the task {task!r}"
+        return Choice(self.default, f"{said}, and no rule matched" if self._rules else said)
+
+    def _require(self, rule: Rule) -> None:
+        if rule.route in self._targets:
+            return
+        near = get_close_matches(rule.route, self._targets, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {list(self._targets)}"
+        raise ValueError(f"a rule leads to a route that is not there: {rule.route!r}; {hint}")
+
+
+def _by_task(routes: Sequence[Route]) -> dict[str, Route]:
+    found: dict[str, Route] = {}
+    for route in routes:
+        for task in route.serves:
+            other = found.setdefault(task, route)
+            if other is not route:
+                raise ValueError(f"task {task!r} is in both routes {other.name!r}, {route.name!r}")
+    return found

@@ -1,9 +1,10 @@
 """Reads an answer's body, counted as it is unpacked, so that no small one grows without bound."""
 
+import json
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from cascade.errors import AnswerTooLarge, MalformedAnswer
 
@@ -48,18 +49,47 @@ async def read_body(response: HttpResponse, host: str) -> bytes:
     return bytes(body[:limit])
 
 
-async def _read(response: HttpResponse, host: str, limit: int) -> bytes | bytearray:
+async def _read(response: HttpResponse, host: str, limit: int) -> bytearray:
+    body = bytearray()
+    async with aclosing(unpacked(response, host)) as parts:
+        async for part in parts:
+            body += part
+            if len(body) > limit:
+                break
+    return body
+
+
+async def unpacked(response: HttpResponse, host: str) -> AsyncGenerator[bytes]:
+    """The body as it comes, in parts of at most `BLOCK` bytes where it was packed.
+
+    Raises:
+        MalformedAnswer: it is packed in a way that we did not ask for, or broken.
+    """
     if response.is_stream_consumed:
-        return response.content  # a client's own hook, or its mock transport, has read it
-    unpacked, body = _unpacking(response, host), bytearray()
+        yield response.content  # a client's own hook, or its mock transport, has read it
+        return
+    unpack = _unpacking(response, host)
     chunks = cast("AsyncGenerator[bytes]", response.aiter_raw())
     async with aclosing(chunks):
         async for chunk in chunks:
-            for part in unpacked(chunk):
-                body += part
-                if len(body) > limit:
-                    return body
-    return body
+            for part in unpack(chunk):
+                yield part
+
+
+def json_object(body: bytes, host: str) -> Mapping[str, Any]:
+    """The JSON object that is the body of a 200.
+
+    Raises:
+        MalformedAnswer: it is something else, or nothing.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        kind = "nothing" if not body.strip() else "something that is not JSON"
+        raise MalformedAnswer(f"{host} answered 200 with {kind}", status=200) from None
+    if not isinstance(found, dict):
+        raise MalformedAnswer(f"{host} answered 200 with JSON that is no object", status=200)
+    return found
 
 
 def _unpacking(response: HttpResponse, host: str) -> Callable[[bytes], Iterable[bytes]]:

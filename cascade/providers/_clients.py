@@ -1,6 +1,7 @@
 """HTTP clients: the caller's own, or one for each event loop that is closed with it."""
 
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
@@ -30,6 +31,13 @@ class HttpClient(Protocol):
         follow_redirects: bool,
         timeout: Timeouts,
     ) -> AbstractAsyncContextManager[HttpResponse]: ...
+
+
+def http_errors() -> tuple[type[Exception], ...]:
+    """Errors of httpx2, and of httpx where the caller brought a client of it."""
+    httpx = sys.modules.get("httpx")
+    found = [httpx2] if httpx is None else [httpx2, httpx]
+    return tuple(kind for module in found for kind in (module.HTTPError, module.StreamError))
 
 
 class GivenClient:

@@ -2,26 +2,30 @@
 
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
-from cascade.errors import (
-    BadRequest,
-    ConfigError,
-    ConnectionFailed,
-    MalformedAnswer,
-    ProviderError,
+from cascade.assembly import Assembly, OnDelta
+from cascade.errors import BadRequest, ConfigError, ConnectionFailed, ProviderError
+from cascade.providers._body import HttpResponse, json_object, read_body
+from cascade.providers._clients import (
+    GivenClient,
+    HttpClient,
+    LoopClients,
+    Timeouts,
+    http_errors,
 )
-from cascade.providers._body import read_body
-from cascade.providers._clients import GivenClient, HttpClient, LoopClients, Timeouts
 from cascade.providers._failures import cleaned, error_of_status
 from cascade.providers._secrets import VISIBLE, Key, SecretLike, SentHeaders, revealed
+from cascade.providers._streams import AnswerReader, is_json, steps_of, steps_of_whole
 from cascade.types import Response
+
+T = TypeVar("T")
 
 TIMEOUTS: Timeouts = (10.0, None, None, None)
 """For reading, writing and waiting the attempt's own limit holds."""
@@ -133,13 +137,31 @@ class Endpoint:
         Raises:
             ProviderError: anything else came of it, or `read` says so.
         """
-        try:
-            return read(await self._answer(path, _encoded(body)))
-        except ProviderError as error:
-            failure = error
-        # The frames below hold what was sent and received; a traceback that shows locals must not.
-        failure.__context__ = None
-        raise failure.with_traceback(None)
+        return await _bare(self._answer(path, body, read))
+
+    async def stream(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        read: Callable[[Mapping[str, Any]], Response],
+        reader: AnswerReader,
+        on_delta: OnDelta,
+    ) -> Response:
+        """What `reader` makes of the events that the endpoint answers with.
+
+        Args:
+            read: for an endpoint that does not stream but gives the whole answer, as to `post`.
+            on_delta: awaited after each part of the body that made the answer grow. What it raises
+                closes the connection, and is raised here as it is.
+
+        Raises:
+            ProviderError: no whole answer came of it.
+        """
+        async with aclosing(self._steps(path, body, read, reader)) as steps:
+            # Outside of all that maps errors: those of `on_delta` are not the endpoint's.
+            while not isinstance(step := await _bare(anext(steps)), Response):
+                await on_delta(step)
+            return step
 
     def hide(self, text: str) -> str:
         """`text` without the key and the other headers' values."""
@@ -149,32 +171,76 @@ class Endpoint:
         """Close the running loop's client, unless it is the caller's; a later call opens anew."""
         await self._clients.aclose()
 
-    async def _answer(self, path: str, content: bytes) -> Mapping[str, Any]:
-        client = await self._clients.client()
+    async def _answer(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Response]
+    ) -> Response:
+        calling = await self._calling(path, body, self._headers)
         try:
-            async with client.stream(
-                "POST",
-                self.base_url + path,
-                content=content,
-                auth=self._headers,
-                follow_redirects=False,
-                timeout=TIMEOUTS,
-            ) as response:
-                status, headers = response.status_code, response.headers
-                answer = await read_body(response, self.host)
-        except _http_errors() as error:
-            said = ": ".join(filter(None, (type(error).__name__, cleaned(str(error), self.hide))))
-            raise ConnectionFailed(f"no answer from {self.host}: {said}") from None
-        if status != 200:
+            async with calling as response:
+                answer = await self._body_of_200(response)
+        except http_errors() as error:
+            raise self._unanswered(error) from None
+        return read(json_object(answer, self.host))
+
+    async def _steps(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        read: Callable[[Mapping[str, Any]], Response],
+        reader: AnswerReader,
+    ) -> AsyncGenerator[Assembly | Response]:
+        """The answer after each growth, and at last the response."""
+        calling = await self._calling(path, body, self._headers.for_stream)
+        try:
+            async with calling as response:
+                if response.status_code == 200 and not is_json(response):
+                    steps = steps_of(response, reader, self.host)
+                else:
+                    answer = read(json_object(await self._body_of_200(response), self.host))
+                    steps = steps_of_whole(answer, reader.assembly)
+                async with aclosing(steps):
+                    async for step in steps:
+                        yield step
+        except http_errors() as error:
+            raise self._unanswered(error) from None
+
+    async def _calling(
+        self, path: str, body: Mapping[str, Any], auth: Callable[[Any], Any]
+    ) -> AbstractAsyncContextManager[HttpResponse]:
+        content = _encoded(body)
+        client = await self._clients.client()
+        return client.stream(
+            "POST",
+            self.base_url + path,
+            content=content,
+            auth=auth,
+            follow_redirects=False,
+            timeout=TIMEOUTS,
+        )
+
+    async def _body_of_200(self, response: HttpResponse) -> bytes:
+        answer = await read_body(response, self.host)
+        if response.status_code != 200:
+            status, headers = response.status_code, response.headers
             raise error_of_status(self.host, status, headers, answer, self.hide)
-        return _decoded(answer, self.host)
+        return answer
+
+    def _unanswered(self, error: Exception) -> ConnectionFailed:
+        said = ": ".join(filter(None, (type(error).__name__, cleaned(str(error), self.hide))))
+        return ConnectionFailed(f"no answer from {self.host}: {said}")
 
 
-def _http_errors() -> tuple[type[Exception], ...]:
-    """Errors of httpx2, and of httpx where the caller brought a client of it."""
-    httpx = sys.modules.get("httpx")
-    found = [httpx2] if httpx is None else [httpx2, httpx]
-    return tuple(kind for module in found for kind in (module.HTTPError, module.StreamError))
+async def _bare(call: Awaitable[T]) -> T:
+    """What comes of `call`; its error without the frames below.
+
+    They hold what was sent and received; a traceback that shows locals must not.
+    """
+    try:
+        return await call
+    except ProviderError as error:
+        failure = error
+    failure.__context__ = None
+    raise failure.with_traceback(None)
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
@@ -189,14 +255,3 @@ def _plain(value: object) -> dict[Any, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
-def _decoded(answer: bytes, host: str) -> Mapping[str, Any]:
-    try:
-        body = json.loads(answer)
-    except (ValueError, RecursionError):
-        kind = "nothing" if not answer.strip() else "something that is not JSON"
-        raise MalformedAnswer(f"{host} answered 200 with {kind}", status=200) from None
-    if not isinstance(body, dict):
-        raise MalformedAnswer(f"{host} answered 200 with JSON that is no object", status=200)
-    return body

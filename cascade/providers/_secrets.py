@@ -9,6 +9,9 @@ from cascade.errors import ConfigError
 OWN_HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
 """Of every call, whatever else it sends: answers are read as JSON, and unpacked from gzip."""
 
+STREAM_HEADERS = {"accept": "text/event-stream", "accept-encoding": "identity"}
+"""Of a call whose answer is read as it comes: packing would hold its events back."""
+
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 VALUE = re.compile(r"[\t -~]*")
 VISIBLE = re.compile(r"[!-~]+")
@@ -88,6 +91,12 @@ class SentHeaders:
         """Put them on an httpx2 or httpx request."""
         request.headers.update(self._headers)
         request.headers.update(OWN_HEADERS)
+        return request
+
+    def for_stream(self, request: Any) -> Any:
+        """Put them on a request whose answer is a stream."""
+        self(request)
+        request.headers.update(STREAM_HEADERS)
         return request
 
     def hide(self, text: str) -> str:

@@ -1,18 +1,20 @@
 """Anthropic's Messages API."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from cascade.assembly import OnDelta
 from cascade.capabilities import Capabilities
-from cascade.errors import ConfigError, MalformedAnswer
+from cascade.errors import ConfigError, MalformedAnswer, ProviderError
+from cascade.providers._anthropic_fields import arguments_of, refusal_of, status_in, usage_of
 from cascade.providers._anthropic_request import body_of
+from cascade.providers._anthropic_stream import MessageStream
 from cascade.providers._clients import HttpClient
 from cascade.providers._failures import error_of
-from cascade.providers._fields import NO_HEADERS, count, string
+from cascade.providers._fields import NO_HEADERS, string, whole
 from cascade.providers._http import Endpoint, checked_url, found_key
 from cascade.providers._secrets import SecretLike
-from cascade.types import MAX_TOKENS, Request, Response, Usage
+from cascade.types import Request, Response
 from gates import ToolCall
 
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -23,20 +25,6 @@ VERSION = "2023-06-01"
 It takes all that 2026-10-21 takes, and `temperature`, `top_p` and `top_k`, which that one refuses
 from every model; and it is the one that other vendors' endpoints know.
 """
-
-STATUSES = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "conflict_error": 409,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""By type, for errors that a gateway sends with a 200; 500 where there is none."""
 
 
 class Anthropic:
@@ -96,21 +84,32 @@ class Anthropic:
     def __repr__(self) -> str:
         return f"Anthropic({self.model!r}, base_url={self.url!r})"
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_delta: OnDelta | None = None) -> Response:
         """Answer one request.
+
+        Args:
+            on_delta: asks for the answer in pieces, and hears of each growth of it.
 
         Raises:
             ProviderError: see `cascade.errors`.
         """
         path = "/messages" if self.url.endswith("/v1") else "/v1/messages"
         body = body_of(self.model, request, self.max_tokens)
-        return await self._endpoint.post(path, body, self._read)
+        if on_delta is None:
+            return await self._endpoint.post(path, body, self._read)
+        reader = MessageStream(self._endpoint.host, self._failure)
+        asked = {**body, "stream": True}
+        return await self._endpoint.stream(path, asked, self._read, reader, on_delta)
 
     def _read(self, body: Mapping[str, Any]) -> Response:
-        host, hide = self._endpoint.host, self._endpoint.hide
         if body.get("type") == "error" or (body.get("error") and not body.get("content")):
-            raise error_of(host, _status_in(body), {}, body, hide)
-        return response_of(body, host)
+            raise self._failure(body)
+        host = self._endpoint.host
+        return whole(response_of(body, host), host)
+
+    def _failure(self, body: Mapping[str, Any]) -> ProviderError:
+        """The error in a body or an event under a 200."""
+        return error_of(self._endpoint.host, status_in(body), {}, body, self._endpoint.hide)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -137,9 +136,9 @@ def response_of(body: Mapping[str, Any], host: str) -> Response:
         text="".join(_texts(content)),
         finish_reason=reason,
         tool_calls=tuple(_tool_call(b, host) for b in content if b.get("type") == "tool_use"),
-        refusal=_refusal(body.get("stop_details")) if reason == "refusal" else None,
+        refusal=refusal_of(body.get("stop_details")) if reason == "refusal" else None,
         model=string(body.get("model")),
-        usage=_usage(body.get("usage")),
+        usage=usage_of(body.get("usage")),
         id=string(body.get("id")),
     )
 
@@ -152,33 +151,5 @@ def _texts(content: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _tool_call(block: Mapping[str, Any], host: str) -> ToolCall:
-    try:
-        arguments = json.dumps(block["input"], ensure_ascii=False) if "input" in block else ""
-    except (ValueError, RecursionError):
-        text = f"{host} answered without a readable tool call"
-        raise MalformedAnswer(text, status=200) from None
-    return ToolCall(string(block.get("id")) or "", string(block.get("name")) or "", arguments)
-
-
-def _refusal(details: object) -> str:
-    """The endpoint's reason for a refusal; its text alone may be half an answer, or nothing."""
-    said = details if isinstance(details, Mapping) else {}
-    return string(said.get("explanation")) or string(said.get("category")) or "refusal"
-
-
-def _usage(usage: object) -> Usage | None:
-    """The endpoint counts tokens read from and written to its cache beside the other input."""
-    if not isinstance(usage, Mapping):
-        return None
-    fresh, answer = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
-    cached = count(usage.get("cache_read_input_tokens")) or 0
-    written = count(usage.get("cache_creation_input_tokens")) or 0
-    if fresh is None or answer is None or fresh + cached + written > MAX_TOKENS:
-        return None
-    return Usage(fresh + cached + written, answer, cached, written)
-
-
-def _status_in(body: Mapping[str, Any]) -> int:
-    error = body.get("error")
-    kind = error.get("type") if isinstance(error, Mapping) else None
-    return STATUSES.get(kind, 500) if isinstance(kind, str) else 500
+    number, name = string(block.get("id")) or "", string(block.get("name")) or ""
+    return ToolCall(number, name, arguments_of(block, host))

@@ -1,23 +1,25 @@
 """Chat completions of OpenAI and of every endpoint that speaks its format."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from cascade.errors import MalformedAnswer, ServerFailed
+from cascade.assembly import OnDelta
+from cascade.errors import MalformedAnswer, ProviderError, ServerFailed
 from cascade.logprobs import logprobs_in
 from cascade.providers._clients import HttpClient
 from cascade.providers._failures import error_of
-from cascade.providers._fields import NO_HEADERS, count, string
+from cascade.providers._fields import BROKEN_OFF, NO_HEADERS, mapping, string, whole
 from cascade.providers._http import Endpoint, checked_url, found_key
+from cascade.providers._openai_fields import arguments_of, status_in, text_of, usage_of
+from cascade.providers._openai_stream import ChatStream, streamed
 from cascade.providers._secrets import SecretLike
-from cascade.types import Request, Response, Usage
+from cascade.structured import asked_in_words
+from cascade.types import Request, Response
 from gates import ToolCall
 
 OPENAI_URL = "https://api.openai.com/v1"
 
-BROKEN_OFF = frozenset({"error", "insufficient_system_resource"})
-"""Finish reasons of OpenRouter and DeepSeek for an answer that failed on the way."""
+CHAT_COMPLETIONS = "/chat/completions"
 
 
 class OpenAI:
@@ -51,8 +53,8 @@ class OpenAI:
     ) -> None:
         self.model = model
         self.url = checked_url(base_url, allow_http=allow_http)
-        at_home = self.url == OPENAI_URL
-        variable = api_key_env or ("OPENAI_API_KEY" if at_home else None)
+        self._at_home = self.url == OPENAI_URL
+        variable = api_key_env or ("OPENAI_API_KEY" if self._at_home else None)
         who, named = f"OpenAI({model!r})", api_key_env is not None
         key = found_key(who, self.url, api_key, variable, named=named)
         self._endpoint = Endpoint(self.url, headers, key, ("authorization", "Bearer "), client)
@@ -60,20 +62,34 @@ class OpenAI:
     def __repr__(self) -> str:
         return f"OpenAI({self.model!r}, base_url={self.url!r})"
 
-    async def complete(self, request: Request) -> Response:
+    async def complete(self, request: Request, on_delta: OnDelta | None = None) -> Response:
         """Answer one request.
+
+        Args:
+            on_delta: asks for the answer in pieces, and hears of each growth of it.
 
         Raises:
             ProviderError: see `cascade.errors`.
         """
+        schema = request.schema
+        if self._at_home and schema is not None and schema.get("type") != "object":
+            request = asked_in_words(request)  # OpenAI itself takes objects only
         body = body_of(self.model, request)
-        return await self._endpoint.post("/chat/completions", body, self._read)
+        if on_delta is None:
+            return await self._endpoint.post(CHAT_COMPLETIONS, body, self._read)
+        reader = ChatStream(self._endpoint.host, self._failure)
+        asked = streamed(body)
+        return await self._endpoint.stream(CHAT_COMPLETIONS, asked, self._read, reader, on_delta)
 
     def _read(self, body: Mapping[str, Any]) -> Response:
-        host, hide = self._endpoint.host, self._endpoint.hide
         if body.get("error") and not body.get("choices"):
-            raise error_of(host, _status_in(body), {}, body, hide)
-        return response_of(body, host)
+            raise self._failure(body)
+        host = self._endpoint.host
+        return whole(response_of(body, host), host)
+
+    def _failure(self, body: Mapping[str, Any]) -> ProviderError:
+        """The error in a body or an event under a 200."""
+        return error_of(self._endpoint.host, status_in(body), {}, body, self._endpoint.hide)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
@@ -111,15 +127,15 @@ def response_of(body: Mapping[str, Any], host: str) -> Response:
     choice = _first(body.get("choices"), host)
     if string(choice.get("finish_reason")) in BROKEN_OFF:
         raise ServerFailed(f"{host} broke off its answer", status=200)
-    message = _mapping(choice.get("message"), "a message", host)
+    message = mapping(choice.get("message"), "a message", host)
     return Response(
-        text=_text(message.get("content")),
+        text=text_of(message.get("content")),
         finish_reason=string(choice.get("finish_reason")),
         logprobs=logprobs_in(choice.get("logprobs")),
         tool_calls=_tool_calls(message.get("tool_calls"), host),
         refusal=string(message.get("refusal")),
         model=string(body.get("model")),
-        usage=_usage(body.get("usage")),
+        usage=usage_of(body.get("usage")),
         id=string(body.get("id")),
     )
 
@@ -127,52 +143,19 @@ def response_of(body: Mapping[str, Any], host: str) -> Response:
 def _first(choices: object, host: str) -> Mapping[str, Any]:
     if not isinstance(choices, list) or not choices:
         raise MalformedAnswer(f"{host} answered without a choice", status=200)
-    return _mapping(choices[0], "a choice", host)
-
-
-def _mapping(value: object, what: str, host: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise MalformedAnswer(f"{host} answered without {what}", status=200)
-    return value
-
-
-def _text(content: object) -> str:
-    """Most endpoints send text; some send a list of parts, of which the texts count."""
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, Mapping))
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+    return mapping(choices[0], "a choice", host)
 
 
 def _tool_calls(calls: object, host: str) -> tuple[ToolCall, ...]:
     if not isinstance(calls, list):
         return ()
-    return tuple(_tool_call(_mapping(call, "a readable tool call", host), host) for call in calls)
+    return tuple(_tool_call(mapping(call, "a readable tool call", host), host) for call in calls)
 
 
 def _tool_call(call: Mapping[str, Any], host: str) -> ToolCall:
-    function = _mapping(call.get("function"), "a tool call's function", host)
-    name, arguments = function.get("name"), function.get("arguments")
+    function = mapping(call.get("function"), "a tool call's function", host)
+    name = function.get("name")
     if not isinstance(name, str) or not name:
         raise MalformedAnswer(f"{host} answered with a tool call that names no tool", status=200)
-    if isinstance(arguments, Mapping):  # as some endpoints send them, instead of as JSON text
-        arguments = json.dumps(arguments)
-    return ToolCall(string(call.get("id")) or "", name, string(arguments) or "")
-
-
-def _usage(usage: object) -> Usage | None:
-    if not isinstance(usage, Mapping):
-        return None
-    prompt, answer = map(count, (usage.get("prompt_tokens"), usage.get("completion_tokens")))
-    if prompt is None or answer is None:
-        return None
-    details = usage.get("prompt_tokens_details")
-    cached = count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
-    return Usage(prompt, answer, min(cached or 0, prompt))
-
-
-def _status_in(body: Mapping[str, Any]) -> int:
-    """Some gateways send errors with a 200 and the true status inside."""
-    error = body["error"]
-    code = count(error.get("code")) if isinstance(error, Mapping) else None
-    return code if code is not None and 400 <= code < 600 else 500
+    arguments = arguments_of(function.get("arguments"), host)
+    return ToolCall(string(call.get("id")) or "", name, arguments)

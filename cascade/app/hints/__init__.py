@@ -1,0 +1,1 @@
+"""Plausible mistakes in valid files. Each check is a pure function from an inspection to hints."""

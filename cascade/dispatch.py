@@ -1,0 +1,214 @@
+"""Takes each request from its route to its end."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import anyio
+
+from cascade.chooser import Chooser
+from cascade.errand import Errand
+from cascade.pipe import Pipe
+from cascade.plan import Plan
+from cascade.policy.budget import Ledger
+from cascade.policy.money import Account, pico
+from cascade.policy.purse import Purse
+from cascade.policy.routing import DEFAULT_ROUTE, Choice, Route
+from cascade.release import Release
+from cascade.reporter import Reporter, Story
+from cascade.result import Result
+from cascade.tier import Tier
+from cascade.trace import Decision, Outcome, Step
+from cascade.types import Request, Response
+from cascade.walk import Accepted, Ending, Stopped, Walk
+from cascade.watch import Monitors
+from gates import Gate
+
+
+class Dispatch:
+    """What all requests of a cascade share on their way.
+
+    Args:
+        plans: by route name; that of the default route is for routes opened on the way, too.
+        purse: the daily accounts, None where nothing has a budget.
+        timeout: seconds for a whole request, where its route does not say.
+        max_attempts: calls after which a request is neither retried nor failed over.
+    """
+
+    def __init__(
+        self,
+        chooser: Chooser,
+        plans: Mapping[str, Plan],
+        monitors: Monitors,
+        reporter: Reporter,
+        purse: Purse | None,
+        *,
+        timeout: float,
+        max_attempts: int,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.monitors = monitors
+        self.purse = purse
+        self.wall = wall
+        self._chooser = chooser
+        self._plans = plans
+        self._reporter = reporter
+        self._timeout = timeout
+        self._max_attempts = max_attempts
+        self._clock = clock
+        self._random = random
+
+    def plan(self, route: str) -> Plan:
+        """The tiers of a route."""
+        return self._plans.get(route) or self._plans[DEFAULT_ROUTE]
+
+    def succeed(self, former: "Dispatch") -> None:
+        """Take over what a former dispatch has learned and spent, where it still holds."""
+        for name, plan in self._plans.items():
+            before = former._plans.get(name)
+            same = before is not None and [s.likeness for s in before.stages] == [
+                stage.likeness for stage in plan.stages
+            ]
+            for stage in plan.stages if same else ():
+                self.monitors.take(former.monitors, name, stage.tier.name)
+        if self.purse is not None and former.purse is not None:
+            self.purse.take(former.purse)
+
+    def strongest(self, route: Route) -> Tier:
+        """The most capable tier that a route may ask."""
+        return self.plan(route.name).stages[-1].tier
+
+    async def answer(
+        self,
+        request: Request,
+        shape: Gate | None,
+        timeout: float | None,
+        *,
+        best: bool,
+        pipe: Pipe | None = None,
+    ) -> Result[Any]:
+        """Route a request and walk its tiers; whatever comes of it, the sinks get one trace.
+
+        Args:
+            shape: judges whether an answer has the form that was asked for.
+            timeout: seconds for this request, None for its route's.
+            best: hand out the last draft rather than nothing.
+            pipe: leads to the reader of a stream.
+        """
+        known = self._chooser.known(request)
+        errand = self._errand(request, known or self._chooser.undecided(request), timeout, shape)
+        release = None
+        if pipe is not None:
+            release = Release(pipe, errand.ledger, self._clock, cuts=not best)
+        story = Story(errand, release)
+        try:
+            if known is None and self._chooser.asks:
+                choice = await self._chooser.ask(errand, story.routing)
+                errand = story.errand = self._on(errand, choice, timeout, story.spent)
+            ending = await self._walked(story, self._frugal(errand))
+            if release is not None and best and isinstance(ending, Stopped) and ending.draft:
+                await release.rest(ending.draft.response.text)
+        except BaseException as error:
+            cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+            outcome = Outcome.CANCELLED if cancelled else Outcome.FAILED
+            self._reporter.finish(story, outcome, error=type(error).__name__)
+            raise
+        return self._reporter.end(story, ending, best=best)
+
+    def sample(self, request: Request, route: Route, of: str) -> Story | None:
+        """The story of an audit sample that is still to be told; None where money is scarce.
+
+        Its random numbers come from the id of the request that it is a sample of, so that those
+        of requests are the same with and without sampling.
+        """
+        request, route = replace(request, critical=False), replace(route, critical=False)
+        choice = Choice(route, "audit sample")
+        errand = self._errand(request, choice, None, random=Random(of))
+        return None if self._frugal(errand) else Story(errand, None)
+
+    async def ask_strongest(self, story: Story) -> Response | None:
+        """Ask the strongest tier of the story's route, whatever its gate; None if it fails."""
+        stage = self.plan(story.errand.choice.route.name).stages[-1]
+        walk = Walk(story.errand, [stage.ungated], self.monitors)
+        story.steps = walk.steps
+        ending = await walk.run()
+        return ending.draft.response if isinstance(ending, Accepted) else None
+
+    async def _walked(self, story: Story, saving: str | None) -> Ending:
+        errand = story.errand
+        plan = self.plan(errand.choice.route.name)
+        stages, spared = plan.walked, None
+        if saving is not None and len(plan.stages) > 1:
+            stages, dearest = plan.cheaper, plan.stages[-1].tier.name
+            spared = Step(dearest, Decision.SKIP, saving)
+        walk = Walk(errand, stages, self.monitors, story.release, spared)
+        story.steps = walk.steps
+        return await walk.run()
+
+    def _errand(
+        self,
+        request: Request,
+        choice: Choice,
+        timeout: float | None,
+        shape: Gate | None = None,
+        random: Random | None = None,
+    ) -> Errand:
+        random = random or self._random
+        now, default = self._clock(), choice.route.timeout or self._timeout
+        seconds = default if timeout is None else timeout
+        return Errand(
+            id=f"{random.getrandbits(128):032x}",
+            request=_with_parameters(request, choice),
+            choice=choice,
+            ledger=Ledger(now + seconds, self._max_attempts, self._accounts(choice)),
+            clock=self._clock,
+            wall=self.wall,
+            random=random.random,
+            started=now,
+            started_at=self.wall(),
+            hurried=seconds < default,
+            shape=shape,
+        )
+
+    def _on(self, errand: Errand, choice: Choice, timeout: float | None, spent: float) -> Errand:
+        """The errand on the route that was found for it on the way, for `spent` USD."""
+        default = choice.route.timeout or self._timeout
+        seconds = default if timeout is None else timeout
+        errand.ledger.deadline = errand.started + seconds
+        errand.ledger.accounts = _charged(self._accounts(choice), errand.ledger.accounts, spent)
+        request = _with_parameters(errand.request, choice)
+        return replace(errand, request=request, choice=choice, hurried=seconds < default)
+
+    def _accounts(self, choice: Choice) -> tuple[Account, ...]:
+        if self.purse is None:
+            return ()
+        return self.purse.accounts(choice.route.name, choice.route.budget, self.wall())
+
+    def _frugal(self, errand: Errand) -> str | None:
+        """Why the request is to take cheaper tiers only, if it is."""
+        if errand.request.critical or errand.choice.route.critical:
+            return None
+        for account in errand.ledger.accounts:
+            if account.soft_reached:
+                return f"saving money: the soft limit of the budget for {account.name} is reached"
+        return None
+
+
+def _charged(
+    accounts: tuple[Account, ...], before: tuple[Account, ...], spent: float
+) -> tuple[Account, ...]:
+    """The accounts, those that have not paid for finding the route charged with it."""
+    for account in accounts:
+        if account not in before:
+            account.spent += pico(spent)
+    return accounts
+
+
+def _with_parameters(request: Request, choice: Choice) -> Request:
+    """The request with its route's parameters under its own."""
+    if not choice.route.parameters:
+        return request
+    return replace(request, parameters={**choice.route.parameters, **request.parameters})

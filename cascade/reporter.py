@@ -1,0 +1,122 @@
+"""How a request ended: one trace for the sinks, and a result or an error for the caller."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cascade.arguments import plain_function
+from cascade.errand import Errand
+from cascade.release import Release
+from cascade.result import Aborted, BudgetExceeded, Exhausted, Result, StreamBroken
+from cascade.trace import Attempt, Audit, Outcome, Step, Trace
+from cascade.walk import Accepted, Broken, Draft, Ending, Refused, Stopped
+
+logger = logging.getLogger("cascade")
+
+Sink = Callable[[Trace], None]
+"""Gets every finished trace; what it raises is logged once and costs nobody an answer."""
+
+
+class Story:
+    """What is known of one request while it is under way."""
+
+    __slots__ = ("audit", "errand", "release", "routing", "steps")
+
+    def __init__(self, errand: Errand, release: Release | None) -> None:
+        self.errand = errand
+        self.release = release
+        self.audit: Audit | None = None
+        self.routing: list[Attempt] = []
+        self.steps: list[Step] = []
+
+    @property
+    def spent(self) -> float:
+        """USD that finding the route has cost."""
+        return sum(attempt.cost or 0.0 for attempt in self.routing)
+
+    def trace(self, outcome: Outcome, tier: str | None, error: str | None) -> Trace:
+        """The finished record."""
+        errand, first = self.errand, self.release.first_at if self.release else None
+        return Trace(
+            id=errand.id,
+            route=errand.choice.route.name,
+            route_reason=errand.choice.reason,
+            task=errand.request.task,
+            outcome=outcome,
+            steps=tuple(self.steps),
+            started_at=errand.started_at,
+            seconds=errand.clock() - errand.started,
+            tier=tier,
+            error=error,
+            tags=errand.request.tags,
+            routing=tuple(self.routing),
+            first_text=None if first is None else first - errand.started,
+            audit=self.audit,
+        )
+
+
+class Reporter:
+    """Gives every finished trace to the sinks."""
+
+    __slots__ = ("_failed", "_sinks")
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks = tuple(map(plain_function, sinks))
+        self._failed: set[int] = set()
+
+    def end(self, story: Story, ending: Ending, *, best: bool) -> Result[Any]:
+        """The result of a walk.
+
+        Args:
+            best: hand out a draft that was not accepted rather than nothing.
+
+        Raises:
+            Unanswered: no answer is handed out.
+        """
+        match ending:
+            case Accepted(draft):
+                trace = self.finish(story, Outcome.ACCEPTED, draft.tier)
+                return Result(draft.response, trace, True, _parsed(draft, story))
+            case Stopped(reason, Draft() as draft) if best:
+                trace = self.finish(story, Outcome.BEST, draft.tier, reason)
+                return Result(draft.response, trace, False, _parsed(draft, story))
+            case Stopped(reason, draft, error):
+                trace = self.finish(story, Outcome.EXHAUSTED, error=reason)
+                response = draft.response if draft else None
+                kind = BudgetExceeded if reason == "budget" else Exhausted
+                raise kind(reason, trace, response, error) from error
+            case Refused(error):
+                trace = self.finish(story, Outcome.ABORTED, error=error.label)
+                raise Aborted(error, trace) from error
+            case Broken(reason, error):
+                trace = self.finish(story, Outcome.BROKEN, error=reason)
+                sent = story.release.sent if story.release else ""
+                raise StreamBroken(reason, trace, sent, error) from error
+
+    def finish(
+        self, story: Story, outcome: Outcome, tier: str | None = None, error: str | None = None
+    ) -> Trace:
+        """The trace, which every sink gets."""
+        trace = story.trace(outcome, tier, error)
+        for sink in self._sinks:
+            self._give(sink, trace)
+        return trace
+
+    def _give(self, sink: Sink, trace: Trace) -> None:
+        try:
+            sink(trace)
+        except Exception:  # a sink must not cost the caller an answer
+            if id(sink) not in self._failed:
+                self._failed.add(id(sink))
+                logger.exception("a sink failed; its further failures are not logged")
+
+
+def _parsed(draft: Draft, story: Story) -> Any:
+    """What the gates made of the answer; where a form was asked for, only an answer of that form
+    counts. The gate for it is the last one.
+    """
+    verdict = draft.verdict
+    if verdict is None or story.errand.shape is None:
+        return verdict and verdict.value
+    last = verdict.parts[-1] if verdict.gate == "AllOf" else verdict
+    return last.value if verdict.passed else None
