@@ -40,11 +40,11 @@ from cascade.types import Request  # noqa: E402
 
 RULES: Final = (
     Rule("vision", images=True),
-    Rule("long", min_tokens=30_000),
+    Rule("long", min_prompt_tokens=30_000),
     Rule("code", tasks=("code", "review")),
-    Rule("batch", latency="batch", max_tokens=8_000),
+    Rule("batch", latency="batch", max_prompt_tokens=8_000),
     Rule("free", tags={"plan": "free"}, tools=False),
-    Rule("trial", tags={"flag.new-models": "on"}, min_tokens=200),
+    Rule("trial", tags={"flag.new-models": "on"}, min_prompt_tokens=200),
     Rule("form", schema=True, contains=("invoice", "order form", "delivery note")),
     Rule(
         "billing", contains=("refund", "charge back", "invoice", "billed twice", "cancel my plan")
@@ -59,7 +59,11 @@ RULES: Final = (
     Rule("japanese", contains=("返金", "請求書", "キャンセル")),
     Rule("triage", system_contains=("triage assistant", "sort tickets")),
     Rule("agent", system_matches=r"(?i)you may call (?:tools|functions)", tools=True),
-    Rule("writing", contains=("essay", "blog post", "press release", "slogan"), max_tokens=2_000),
+    Rule(
+        "writing",
+        contains=("essay", "blog post", "press release", "slogan"),
+        max_prompt_tokens=2_000,
+    ),
     Rule("goodbye", contains=("unsubscribe", "close my account", "delete my data"), tasks=()),
 )
 """Of many kinds; the requests here are for none of them but, where they say goodbye, the last."""

@@ -116,9 +116,8 @@ class Server:
 @contextmanager
 def served(models: Mapping[str, Model]) -> Iterator[Server]:
     """Serve models that each answer with one text."""
-    context = get_context("spawn")
     ours, theirs = Pipe()
-    process = context.Process(target=_serve, args=(dict(models), theirs), daemon=True)
+    process = get_context("spawn").Process(target=_serve, args=(dict(models), theirs), daemon=True)
     process.start()
     theirs.close()
     try:

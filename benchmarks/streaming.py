@@ -63,13 +63,7 @@ from benchmarks.stream_runs import (  # noqa: E402
 )
 from benchmarks.wire import words  # noqa: E402
 from cascade import Response  # noqa: E402
-from gates import (  # noqa: E402
-    AtLeast,
-    Gate,
-    Logprobs,
-    NotEmpty,
-    NotRefusal,
-)
+from gates import AtLeast, Gate, Logprobs, NotEmpty, NotRefusal  # noqa: E402
 from gates.confidence import MeanProbability  # noqa: E402
 from gates.expressions import Forbids  # noqa: E402
 from gates.json import ValidJson  # noqa: E402

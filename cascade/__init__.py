@@ -1,5 +1,7 @@
 """Ask the cheapest model first, gate its answer, escalate only when the gate says no."""
 
+import logging
+
 from cascade.assembly import Assembly, OnDelta
 from cascade.capabilities import Capabilities
 from cascade.default import configure, monitors, reload, run, run_sync, stream
@@ -16,12 +18,12 @@ from cascade.events import (
 )
 from cascade.limits import Limits
 from cascade.policy.breaker import BreakerSettings, BreakerState
+from cascade.policy.false_accepts import FalseAccepts
 from cascade.policy.money import Budget, BudgetState
 from cascade.policy.monitor import MonitorSettings, MonitorState, Phase, Transition
 from cascade.policy.retry import Retry
 from cascade.policy.routing import Route
 from cascade.policy.rules import Rule
-from cascade.policy.sampling import FalseAccepts
 from cascade.policy.task_rules import task_rules
 from cascade.providers import Anthropic, OpenAI, Scripted
 from cascade.recordings import RecordedAnswer, Recording, read_recordings, write_recordings
@@ -41,6 +43,9 @@ from cascade.tier import Tier
 from cascade.trace import Attempt, AttemptOutcome, Audit, Decision, GateTime, Outcome, Step, Trace
 from cascade.types import Message, Price, Pricing, Provider, Request, Response, Usage
 from cascade.watch import MonitorChange
+
+# Where an application sets up no logging, a library is silent.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "Aborted",

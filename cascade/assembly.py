@@ -17,17 +17,20 @@ class Assembly:
     Attributes:
         pieces: the answer's text, in the pieces in which it came.
         chars: characters of text and tool calls so far.
+        thought: characters of reasoning so far, which is no part of the answer, but is paid for.
         finish_reason, model, usage, id: as of a `Response`; None until known.
     """
 
     __slots__ = (
-        "_calls", "_logprobs", "_refusal", "chars", "finish_reason", "id", "model", "pieces",
-        "usage",
+        "_calls", "_high", "_logprobs", "_refusal", "chars", "finish_reason", "id", "model",
+        "pieces", "thought", "usage",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self.chars = 0
+        self.thought = 0
+        self._high = ""
         self.finish_reason: str | None = None
         self.model: str | None = None
         self.usage: Usage | None = None
@@ -37,10 +40,19 @@ class Assembly:
         self._calls: dict[int, _Call] = {}
 
     def add_text(self, piece: str) -> None:
-        """Add to the answer's text."""
-        if piece:
-            self.pieces.append(piece)
-            self.chars += len(piece)
+        """Add to the answer's text.
+
+        Half a character (of two UTF-16 code units, sent apart) waits for its other half.
+        """
+        if not piece:
+            return
+        if self._high:
+            joined = (self._high + piece).encode("utf-16", "surrogatepass")
+            piece, self._high = joined.decode("utf-16", "surrogatepass"), ""
+        if "\ud800" <= piece[-1] <= "\udbff":
+            piece, self._high = piece[:-1], piece[-1]
+        self.pieces.append(piece)
+        self.chars += len(piece)
 
     def add_refusal(self, piece: str) -> None:
         """Add to the endpoint's own refusal text."""
@@ -68,7 +80,7 @@ class Assembly:
     def response(self) -> Response:
         """The answer as far as it came."""
         return Response(
-            text="".join(self.pieces),
+            text="".join(self.pieces) + (self._high if self.finish_reason else ""),
             finish_reason=self.finish_reason,
             logprobs=logprobs_of(self._logprobs.copy()),
             tool_calls=tuple(self._calls[index].whole() for index in sorted(self._calls)),

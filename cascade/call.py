@@ -13,12 +13,22 @@ from cascade.assembly import OnDelta
 from cascade.capabilities import answer_limit
 from cascade.deployment import Deployment
 from cascade.errand import Errand
-from cascade.errors import Blame, CallTimedOut, ContentFiltered, MalformedAnswer, ProviderError
+from cascade.errors import (
+    AnswerTooLarge,
+    Blame,
+    CallTimedOut,
+    ContentFiltered,
+    MalformedAnswer,
+    ProviderError,
+)
 from cascade.release import Ear, Patience
 from cascade.trace import Attempt, AttemptOutcome
-from cascade.types import MAX_TOKENS, Provider, Request, Response, Usage
+from cascade.types import CHARS_PER_TOKEN, MAX_TOKENS, Provider, Request, Response, Usage, images_in
 from gates import ToolCall
 from gates.finish import finish_kind
+
+IMAGE_TOKENS = 1_500
+"""For a reservation: what a large image takes of most models."""
 
 logger = logging.getLogger("cascade")
 
@@ -33,13 +43,15 @@ class StreamingProvider(Protocol):
 class Found:
     """What one call came to; a withheld answer is a response and an error, too.
 
-    `partial` is what had arrived of an answer that never ended.
+    `partial` is what had arrived of an answer that never ended; `thought` counts the characters
+    of reasoning that came with it.
     """
 
     outcome: AttemptOutcome
     response: Response | None = None
     error: ProviderError | None = None
     partial: Response | None = None
+    thought: int = 0
 
 
 CANCELLED = Found(AttemptOutcome.CANCELLED)
@@ -59,9 +71,9 @@ async def call(
     try:
         found = await _called(deployment, request, errand, ear)
     finally:
-        partial = None if ear is None or ear.assembly is None else ear.assembly.response()
-        if partial is not None and found.response is None:
-            found = replace(found, partial=partial)
+        if ear is not None and ear.assembly is not None:
+            partial = None if found.response is not None else ear.assembly.response()
+            found = replace(found, partial=partial, thought=ear.assembly.thought)
         seconds = errand.clock() - begun - (errand.ledger.paused - paused)
         attempts.append(_attempt(deployment, request, found, errand, begun, seconds, waited))
     return found
@@ -74,7 +86,8 @@ async def _called(
     cancelled_before = _cancellations()
     with anyio.move_on_after(seconds) as scope:
         if ear is not None:
-            ear.patience = Patience(scope, seconds, errand.ledger, errand.clock)
+            until = errand.clock() + errand.share
+            ear.patience = Patience(scope, deployment.timeout, until, errand.ledger, errand.clock)
         found = await _answer_of(deployment, request, ear)
         # A provider may have swallowed a cancellation that was meant for the caller.
         if _cancellations() > cancelled_before and not scope.cancel_called:
@@ -139,6 +152,9 @@ def _checked(response: object) -> Response:
     readable = isinstance(calls, tuple) and all(isinstance(call, ToolCall) for call in calls)
     if not isinstance(response.text, str) or not readable:
         raise MalformedAnswer("the provider gave a Response whose text or tool calls are none")
+    usage, reason = response.usage, response.finish_reason
+    if not isinstance(usage, Usage | None) or not isinstance(reason, str | None):
+        raise MalformedAnswer("the provider gave a Response whose usage or finish reason is none")
     return response
 
 
@@ -180,32 +196,41 @@ def _usage(request: Request, found: Found) -> Usage | None:
     response = found.response or found.partial
     if response is not None:
         whole = found.response is not None and not response.cut
-        return (response.usage if whole else None) or _estimated(request, response)
+        return (response.usage if whole else None) or _estimated(request, response, found.thought)
     unanswered = found.outcome in {AttemptOutcome.TIMED_OUT, AttemptOutcome.CANCELLED}
+    unanswered = unanswered or isinstance(found.error, MalformedAnswer | AnswerTooLarge)
     return Usage.estimate(request.text, None) if unanswered else None
 
 
-def worst_cost(deployment: Deployment, request: Request) -> float:
-    """The most that a call is expected to cost in USD: the prompt, tools and schema included, and
-    an answer as long as the request lets it be, or as the deployment says.
-    """
-    told = "".join(
-        json.dumps(part, default=str) for part in (request.tools, request.schema) if part
-    )
-    prompt = Usage.estimate(request.text + told, None).input_tokens
-    answer = answer_limit(request)
-    tokens = deployment.reserve_tokens if answer is None else max(0, answer)
-    return _cost(deployment, None, Usage(prompt, min(tokens, MAX_TOKENS), estimated=True)) or 0.0
-
-
-def _estimated(request: Request, response: Response) -> Usage:
+def _estimated(request: Request, response: Response, thought: int) -> Usage:
     """What a call took by the text that came of it; its prompt as counted, where it was."""
     said = response.text + "".join(call.arguments for call in response.tool_calls)
     guessed, counted = Usage.estimate(request.text, said), response.usage
+    output = min(MAX_TOKENS, guessed.output_tokens + thought // CHARS_PER_TOKEN)
     if counted is None:
-        return guessed
-    output = max(guessed.output_tokens, counted.output_tokens)
-    return replace(counted, output_tokens=output, estimated=True)
+        return replace(guessed, output_tokens=output)
+    return replace(counted, output_tokens=max(output, counted.output_tokens), estimated=True)
+
+
+def price_of(deployment: Deployment, usage: Usage) -> float | None:
+    """What so many tokens cost there in USD, None where no price is known."""
+    return _cost(deployment, None, usage)
+
+
+def worst_cost(deployment: Deployment, request: Request) -> float | None:
+    """The most that a call is expected to cost in USD: the whole conversation, tools and schema
+    included, and an answer as long as the request lets it be, or as the deployment says. None
+    where no price is known, or it fails.
+    """
+    calls = [message["tool_calls"] for message in request.messages if message.get("tool_calls")]
+    parts = (request.tools, request.schema, calls)
+    told = "".join(json.dumps(part, default=str, ensure_ascii=False) for part in parts if part)
+    prompt = Usage.estimate(request.text + told, None).input_tokens
+    prompt += IMAGE_TOKENS * sum(map(images_in, request.messages))
+    answer = answer_limit(request)
+    tokens = deployment.longest_answer if answer is None else answer
+    usage = Usage(min(prompt, MAX_TOKENS), min(tokens, MAX_TOKENS), estimated=True)
+    return price_of(deployment, usage)
 
 
 def _cost(deployment: Deployment, response: Response | None, usage: Usage | None) -> float | None:

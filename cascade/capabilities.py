@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cascade.types import CHARS_PER_TOKEN, Request, has_image
+from cascade.types import CHARS_PER_TOKEN, MAX_TOKENS, Request, has_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,23 @@ def tokens_needed(request: Request) -> int:
 
 
 def answer_limit(request: Request) -> int | None:
-    """The most tokens that the request lets its answer have, None where it does not say."""
-    limits = (request.parameters.get(name) for name in ("max_completion_tokens", "max_tokens"))
-    return next((n for n in limits if isinstance(n, int) and not isinstance(n, bool)), None)
+    """The most tokens that the request lets its answer have, None where it does not say.
+
+    Of two limits the larger one counts: which of them an endpoint heeds is not known.
+    """
+    names = ("max_completion_tokens", "max_tokens")
+    found = [_tokens(request.parameters[n]) for n in names if n in request.parameters]
+    return max((limit for limit in found if limit is not None), default=None)
+
+
+def _tokens(given: object) -> int | None:
+    """A limit as endpoints take it: 5, 5.0 or "5"; less than 0 means none to some of them."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    try:
+        number = float(given)
+    except OverflowError:
+        return MAX_TOKENS
+    except ValueError:
+        return None
+    return int(min(number, MAX_TOKENS)) if number >= 0 else None

@@ -1,5 +1,6 @@
 """Finds a request's route: by rule and task, else as a router says."""
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -71,11 +72,16 @@ class Chooser:
         self, guide: RouterFunction | ModelRouter, errand: Errand, attempts: list[Attempt]
     ) -> Guess:
         seconds = min(self._timeout, errand.remaining / 2)
-        with anyio.move_on_after(seconds):
+        before = _cancellations()
+        with anyio.move_on_after(seconds) as scope:
             try:
                 return _read(await self._said(guide, errand, attempts))
             except CascadeError as error:
                 return Guess(None, f"failed ({type(error).__name__})")
+            except asyncio.CancelledError:
+                if _cancellations() > before or scope.cancel_called:
+                    raise
+                return Guess(None, "failed (CancelledError)")  # nobody cancelled us
             except Exception as error:  # a router must not cost the caller an answer
                 logger.exception("the router failed; the request takes the default route")
                 return Guess(None, f"failed ({type(error).__name__})")
@@ -96,9 +102,16 @@ class Chooser:
         return await said if inspect.isawaitable(said) else said
 
 
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
 def _read(said: Word) -> Guess:
-    if said is None or isinstance(said, Guess):
-        return said or Guess(None)
+    if said is None:
+        return Guess(None)
+    if isinstance(said, Guess) and isinstance(said.task, str | None):
+        return said
     if isinstance(said, str):
         return Guess(said, f"named {said!r}")
     raise TypeError(f"a router gives a task, a Guess or None; got {type(said).__name__}")

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Literal
 
 from cascade.types import Response
@@ -13,7 +14,7 @@ Compare = Callable[[Response, Response], bool | None]
 
 Comparison = Literal["exact", "json", "number"]
 
-_NUMBER = re.compile(r"[-−]?(?:\d[\d,]*)?\.?\d+(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"(?:(?<![\d.])[-−])?(?:\d[\d,]*)?\.?\d+(?:[eE][-+]?\d+)?")
 
 CLOSE = 1e-6
 """Numbers that differ by no more than this share of the larger one are the same."""
@@ -33,7 +34,7 @@ def json(answer: Response, reference: Response) -> bool | None:
 
 
 def number(answer: Response, reference: Response) -> bool | None:
-    """The same last number in the text."""
+    """The same last number in the text; the decimal mark is a point."""
     wanted, found = _last_number(reference.text), _last_number(answer.text)
     if wanted is None:
         return None
@@ -48,7 +49,10 @@ def comparison(given: Comparison | Compare) -> Compare:
 
     Raises:
         ValueError: there is no such word.
+        TypeError: the function is async.
     """
+    if iscoroutinefunction(given):
+        raise TypeError(f"compare is a plain function, {given!r} is async")
     if callable(given):
         return given
     if given not in COMPARISONS:

@@ -1,17 +1,27 @@
 """The cascade behind `cascade.run`: one for the whole process."""
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cascade.engine import Cascade
 from cascade.policy.monitor import MonitorState
-from cascade.policy.routing import OnExhausted
 from cascade.reloading import Reloadable
-from cascade.result import Result, T
-from cascade.streaming import Stream
 from cascade.sync import synchronous
-from cascade.types import NOTHING, Latency, Message
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DOC = """`Cascade.{name}` of the configured cascade, with the same arguments.
+
+Without `configure`, the file that CASCADE_CONFIG names is read at the first call, else
+`cascade.toml` in the working directory.
+
+Raises:
+    ConfigError: there is no such file, or it has mistakes; and what `Cascade.{name}` raises.
+"""
 
 _configured: Cascade | None = None
 
@@ -27,81 +37,23 @@ def configure(source: Cascade | str | Path) -> Cascade:
     return _configured
 
 
-async def run(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    task: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    schema: type[T] | Mapping[str, Any] | None = None,
-    timeout: float | None = None,
-    on_exhausted: OnExhausted | None = None,
-    tags: Mapping[str, str] = NOTHING,
-    latency: Latency = "interactive",
-    critical: bool = False,
-    **parameters: Any,
-) -> Result[T]:
-    """`Cascade.run` of the configured cascade, with the same arguments.
+def _configured_one(method: Callable[Concatenate[Cascade, P], R]) -> Callable[P, R]:
+    """A method of `Cascade` as a function that calls it of the configured cascade."""
 
-    Without `configure`, the file that CASCADE_CONFIG names is read at the first call, else
-    `cascade.toml` in the working directory.
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return method(_in_use(), *args, **kwargs)
 
-    Raises:
-        ConfigError: there is no such file, or it has mistakes.
-        Exhausted, Aborted, TypeError, ValueError: as `Cascade.run`.
-    """
-    return await _in_use().run(
-        prompt,
-        messages=messages,
-        task=task,
-        tools=tools,
-        schema=schema,
-        timeout=timeout,
-        on_exhausted=on_exhausted,
-        tags=tags,
-        latency=latency,
-        critical=critical,
-        **parameters,
-    )
+    signature = inspect.signature(method)
+    _, *others = signature.parameters.values()
+    call.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
+    call.__doc__ = DOC.format(name=method.__name__)
+    return call
 
 
+run = _configured_one(Cascade.run)
 run_sync = synchronous(run)
-"""`run` for code that is not async, of any thread; see `cascade.sync`."""
-
-
-def stream(
-    prompt: str | None = None,
-    *,
-    messages: Sequence[Message] | None = None,
-    task: str | None = None,
-    tools: Sequence[Mapping[str, Any]] = (),
-    schema: type[T] | Mapping[str, Any] | None = None,
-    timeout: float | None = None,
-    on_exhausted: OnExhausted | None = None,
-    tags: Mapping[str, str] = NOTHING,
-    latency: Latency = "interactive",
-    critical: bool = False,
-    **parameters: Any,
-) -> Stream[T]:
-    """`Cascade.stream` of the configured cascade, with the same arguments.
-
-    Raises:
-        ConfigError: there is no settings file, as for `run`, or it has mistakes.
-        TypeError, ValueError: as `Cascade.stream`.
-    """
-    return _in_use().stream(
-        prompt,
-        messages=messages,
-        task=task,
-        tools=tools,
-        schema=schema,
-        timeout=timeout,
-        on_exhausted=on_exhausted,
-        tags=tags,
-        latency=latency,
-        critical=critical,
-        **parameters,
-    )
+stream = _configured_one(Cascade.stream)
 
 
 def reload() -> None:
@@ -126,11 +78,11 @@ def _in_use() -> Cascade:
     return _configured or configure(_default_path())
 
 
-def _from_file(path: str | Path, overrides: Mapping[str, Any]) -> Cascade:
+def _from_file(path: str | Path, overrides: Mapping[str, Any], kind: type[Cascade]) -> Cascade:
     # Configuration brings in pydantic, so only those who use a file pay for it.
     from cascade.config import load
 
-    return load(path).cascade(**overrides)
+    return load(path).cascade(kind, **overrides)
 
 
 Reloadable.load = staticmethod(_from_file)

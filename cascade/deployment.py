@@ -10,6 +10,9 @@ from cascade.policy.breaker import BreakerSettings
 from cascade.prices import listed_context, listed_price
 from cascade.types import Pricing, Provider
 
+RESERVE_TOKENS = 4096
+"""Longer than nearly every answer, of an endpoint that sets no limit by itself."""
+
 logger = logging.getLogger("cascade")
 
 
@@ -24,7 +27,8 @@ class Deployment:
         timeout: seconds for one call; of a stream, for any silence in it.
         weight: its share of a tier's calls, where the tier goes by weight.
         reserve_tokens: output tokens that a budget sets aside for a call whose request names no
-            `max_tokens`; it is not sent.
+            `max_tokens`: what its provider asks for by itself, else 4,096, unless given. It is not
+            sent.
         limits: how much it is asked at once and per minute.
         breaker: when it is left alone after failures.
         capabilities: what it can do, where this differs from what its provider and the price
@@ -40,7 +44,7 @@ class Deployment:
     price: Pricing | None = None
     timeout: float = 60.0
     weight: float = 1.0
-    reserve_tokens: int = 4096
+    reserve_tokens: int | None = None
     limits: Limits | None = None
     breaker: BreakerSettings | None = None
     capabilities: Capabilities | None = None
@@ -52,14 +56,21 @@ class Deployment:
             raise TypeError(
                 f"Deployment takes a provider, such as OpenAI(model), not {self.provider!r}"
             )
-        for name in ("timeout", "weight", "reserve_tokens"):
+        for name in ("timeout", "weight"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"Deployment: {name} must be over 0, got {getattr(self, name)}")
+        if self.reserve_tokens is not None and self.reserve_tokens < 1:
+            raise ValueError(f"Deployment: reserve_tokens is 1 or more, got {self.reserve_tokens}")
         if not self.name:
             object.__setattr__(self, "name", self.provider.model)
         if self.price is None:
             object.__setattr__(self, "price", self._list_price())
         object.__setattr__(self, "streams", _takes_listener(self.provider))
+
+    @property
+    def longest_answer(self) -> int:
+        """Output tokens of an answer for which a request sets no limit, as far as is known."""
+        return self.reserve_tokens or getattr(self.provider, "max_tokens", None) or RESERVE_TOKENS
 
     @property
     def uncounted(self) -> bool:
@@ -84,5 +95,4 @@ class Deployment:
 
 def _takes_listener(provider: Provider) -> bool:
     """Whether a provider can be listened to; one of a user's own may only give whole answers."""
-    parameters = inspect.signature(provider.complete).parameters.values()
-    return any(p.name == "on_delta" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return "on_delta" in inspect.signature(provider.complete).parameters

@@ -8,10 +8,11 @@ from typing import Any
 import anyio
 
 from cascade.chooser import Chooser
+from cascade.endings import Accepted, Ending, Stopped
 from cascade.errand import Errand
 from cascade.pipe import Pipe
 from cascade.plan import Plan
-from cascade.policy.budget import Ledger
+from cascade.policy.ledger import Ledger
 from cascade.policy.money import Account, pico
 from cascade.policy.purse import Purse
 from cascade.policy.routing import DEFAULT_ROUTE, Choice, Route
@@ -19,9 +20,9 @@ from cascade.release import Release
 from cascade.reporter import Reporter, Story
 from cascade.result import Result
 from cascade.tier import Tier
-from cascade.trace import Decision, Outcome, Step
+from cascade.trace import Outcome
 from cascade.types import Request, Response
-from cascade.walk import Accepted, Ending, Stopped, Walk
+from cascade.walk import Walk
 from cascade.watch import Monitors
 from gates import Gate
 
@@ -65,15 +66,20 @@ class Dispatch:
         """The tiers of a route."""
         return self._plans.get(route) or self._plans[DEFAULT_ROUTE]
 
+    def route(self, name: str, tier: str) -> Route | None:
+        """The route of a name, if there is one that asks `tier` and may go on from it."""
+        known = name in self._plans or self._chooser.router.auto
+        asked = any(stage.tier.name == tier for stage in self.plan(name).stages[:-1])
+        return self._chooser.router.named(name) if known and asked else None
+
     def succeed(self, former: "Dispatch") -> None:
         """Take over what a former dispatch has learned and spent, where it still holds."""
-        for name, plan in self._plans.items():
-            before = former._plans.get(name)
-            same = before is not None and [s.likeness for s in before.stages] == [
-                stage.likeness for stage in plan.stages
-            ]
-            for stage in plan.stages if same else ():
-                self.monitors.take(former.monitors, name, stage.tier.name)
+        for name, tier in former.monitors.keys:
+            before, now = former.plan(name).stages, self.plan(name).stages
+            same = [stage.likeness for stage in before] == [stage.likeness for stage in now]
+            route = self.route(name, tier) if same else None
+            if route is not None:
+                self.monitors.take(former.monitors, route, tier)
         if self.purse is not None and former.purse is not None:
             self.purse.take(former.purse)
 
@@ -103,12 +109,13 @@ class Dispatch:
         release = None
         if pipe is not None:
             release = Release(pipe, errand.ledger, self._clock, cuts=not best)
-        story = Story(errand, release)
+        story = Story(errand, release, self.strongest(errand.choice.route))
         try:
             if known is None and self._chooser.asks:
                 choice = await self._chooser.ask(errand, story.routing)
                 errand = story.errand = self._on(errand, choice, timeout, story.spent)
-            ending = await self._walked(story, self._frugal(errand))
+                story.strongest = self.strongest(choice.route)
+            ending = await self._walked(story)
             if release is not None and best and isinstance(ending, Stopped) and ending.draft:
                 await release.rest(ending.draft.response.text)
         except BaseException as error:
@@ -127,7 +134,7 @@ class Dispatch:
         request, route = replace(request, critical=False), replace(route, critical=False)
         choice = Choice(route, "audit sample")
         errand = self._errand(request, choice, None, random=Random(of))
-        return None if self._frugal(errand) else Story(errand, None)
+        return None if errand.saving else Story(errand, None, self.strongest(route))
 
     async def ask_strongest(self, story: Story) -> Response | None:
         """Ask the strongest tier of the story's route, whatever its gate; None if it fails."""
@@ -137,14 +144,11 @@ class Dispatch:
         ending = await walk.run()
         return ending.draft.response if isinstance(ending, Accepted) else None
 
-    async def _walked(self, story: Story, saving: str | None) -> Ending:
+    async def _walked(self, story: Story) -> Ending:
         errand = story.errand
         plan = self.plan(errand.choice.route.name)
-        stages, spared = plan.walked, None
-        if saving is not None and len(plan.stages) > 1:
-            stages, dearest = plan.cheaper, plan.stages[-1].tier.name
-            spared = Step(dearest, Decision.SKIP, saving)
-        walk = Walk(errand, stages, self.monitors, story.release, spared)
+        stages = plan.walked if errand.saving is None else plan.stages
+        walk = Walk(errand, stages, self.monitors, story.release)
         story.steps = walk.steps
         return await walk.run()
 
@@ -178,7 +182,8 @@ class Dispatch:
         default = choice.route.timeout or self._timeout
         seconds = default if timeout is None else timeout
         errand.ledger.deadline = errand.started + seconds
-        errand.ledger.accounts = _charged(self._accounts(choice), errand.ledger.accounts, spent)
+        before, errand.ledger.accounts = errand.ledger.accounts, self._accounts(choice)
+        _move_charge(before, errand.ledger.accounts, spent)
         request = _with_parameters(errand.request, choice)
         return replace(errand, request=request, choice=choice, hurried=seconds < default)
 
@@ -187,24 +192,15 @@ class Dispatch:
             return ()
         return self.purse.accounts(choice.route.name, choice.route.budget, self.wall())
 
-    def _frugal(self, errand: Errand) -> str | None:
-        """Why the request is to take cheaper tiers only, if it is."""
-        if errand.request.critical or errand.choice.route.critical:
-            return None
-        for account in errand.ledger.accounts:
-            if account.soft_reached:
-                return f"saving money: the soft limit of the budget for {account.name} is reached"
-        return None
 
-
-def _charged(
-    accounts: tuple[Account, ...], before: tuple[Account, ...], spent: float
-) -> tuple[Account, ...]:
-    """The accounts, those that have not paid for finding the route charged with it."""
-    for account in accounts:
+def _move_charge(before: tuple[Account, ...], after: tuple[Account, ...], spent: float) -> None:
+    """Have what finding the route cost paid from the accounts of that route."""
+    for account in before:
+        if account not in after:
+            account.spent -= pico(spent)
+    for account in after:
         if account not in before:
             account.spent += pico(spent)
-    return accounts
 
 
 def _with_parameters(request: Request, choice: Choice) -> Request:

@@ -17,6 +17,7 @@ from cascade.arguments import (
 )
 from cascade.chooser import Chooser, RouterFunction
 from cascade.dispatch import Dispatch
+from cascade.memory import Memory
 from cascade.pipe import Pipe
 from cascade.plan import plan, require_prices, warn_of_missing_logprobs
 from cascade.policy.breaker import BreakerState
@@ -26,10 +27,11 @@ from cascade.policy.purse import Purse
 from cascade.policy.routing import DEFAULT_ROUTE, OnExhausted, Route, Router
 from cascade.policy.rules import Rule
 from cascade.reloading import Reloadable
-from cascade.reporter import Reporter, Sink
+from cascade.reporter import Archive, Reporter, Sink
 from cascade.result import Result, T
 from cascade.routers import ModelRouter
 from cascade.sampling import AuditSampling, Background, Sampler, SamplingState
+from cascade.simulation import loop_time
 from cascade.streaming import Stream
 from cascade.structured import Shape, shape_of
 from cascade.sync import synchronous
@@ -89,9 +91,9 @@ class Cascade(Reloadable):
         timeout: float = 120.0,
         max_attempts: int = 4,
         on_exhausted: OnExhausted = "raise",
-        sinks: Iterable[Sink] = (),
+        sinks: Iterable[Sink | Archive] = (),
         on_transition: Iterable[Hook] = (),
-        clock: Callable[[], float] = anyio.current_time,
+        clock: Callable[[], float] = loop_time,
         wall: Callable[[], float] = time.time,
         random: Random | None = None,
     ) -> None:
@@ -108,6 +110,7 @@ class Cascade(Reloadable):
         hooks = map(plain_function, on_transition)
         settings = monitor or MonitorSettings()
         self._monitors = Monitors(settings, hooks, clock, random.random)
+        sinks = tuple(sinks)
         reporter = Reporter(sinks)
         seconds = over_zero("router_timeout", router_timeout)
         has_budget = budget or any(route.budget for route in self._router.routes)
@@ -127,12 +130,14 @@ class Cascade(Reloadable):
         self._sampler: Sampler | None = None
         if audit is not None:
             self._sampler = Sampler(audit, self._dispatch, reporter, self._background)
+        self._memory = Memory(sinks, self._dispatch, clock, wall)
         self._on_exhausted = raise_or_best(on_exhausted)
         self._retired: list[Tier] = []
         self._look_ahead()
 
     async def run(
         self,
+        /,
         prompt: str | None = None,
         *,
         messages: Sequence[Message] | None = None,
@@ -182,6 +187,7 @@ class Cascade(Reloadable):
 
     def stream(
         self,
+        /,
         prompt: str | None = None,
         *,
         messages: Sequence[Message] | None = None,
@@ -234,11 +240,9 @@ class Cascade(Reloadable):
     async def aclose(self) -> None:
         """End background work and close the connections that this cascade's providers opened."""
         await self._background.close()
+        self._memory.save(now=True)
         for tier in (*self._retired, *self.tiers):
-            for deployment in tier.deployments:
-                close = getattr(deployment.provider, "aclose", None)
-                if close is not None:
-                    await close()
+            await tier.aclose()
 
     async def __aenter__(self) -> Self:
         self._background.open = True
@@ -262,9 +266,13 @@ class Cascade(Reloadable):
         pipe: Pipe | None,
     ) -> Result[T]:
         gate = None if shape is None else shape.gate
+        self._memory.take_up()
+        while self._retired and self._retired[0].idle:
+            await self._retired.pop(0).aclose()
         result = await self._dispatch.answer(request, gate, timeout, best=best, pipe=pipe)
         if self._sampler is not None:
             self._sampler.consider(request, self._router.named(result.trace.route), result)
+        self._memory.save()
         return result
 
     def _become(self, new: Self) -> None:

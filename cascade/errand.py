@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cascade.policy.budget import MIN_ATTEMPT_SECONDS, Ledger
+from cascade.policy.ledger import MIN_ATTEMPT_SECONDS, Ledger
 from cascade.policy.routing import Choice
 from cascade.release import Ear
 from cascade.types import Request
@@ -36,6 +36,16 @@ class Errand:
     parties: int = 1
     shape: Gate | None = None
     listen: Callable[[], Ear] | None = None
+
+    @property
+    def saving(self) -> str | None:
+        """Why the dearest tier is to be left out: a budget is low. None where it is not."""
+        if self.request.critical or self.choice.route.critical:
+            return None
+        for account in self.ledger.accounts:
+            if account.soft_reached:
+                return f"saving money: the soft limit of the budget for {account.name} is reached"
+        return None
 
     @property
     def remaining(self) -> float:

@@ -3,6 +3,7 @@
     CascadeError
     ├── ConfigError           a mistake in the configuration: what, where, how to mend it
     ├── RecordingError        a broken recording: file, line, reason
+    ├── SinkFailed            a record that is required could not be kept
     ├── Unanswered            no answer was handed out; carries the trace (cascade.result)
     │   ├── Exhausted           no tier's answer was accepted
     │   │   └── BudgetExceeded    a tier was left that no budget could pay
@@ -63,6 +64,10 @@ class ConfigError(CascadeError):
 
 class RecordingError(CascadeError):
     """A recording that cannot be used; the message names file, line and reason."""
+
+
+class SinkFailed(CascadeError):
+    """A sink that is required could not keep the record of a request."""
 
 
 class ProviderError(CascadeError):

@@ -1,7 +1,7 @@
 """A lane: a deployment at work, behind its limits and its breaker."""
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import anyio
 from anyio.lowlevel import RunVar
@@ -15,6 +15,7 @@ from cascade.errors import (
     BreakerOpen,
     CallTimedOut,
     ProviderError,
+    QueueFull,
     Remedy,
     Unaffordable,
 )
@@ -55,10 +56,13 @@ class Lane:
 
     @property
     def crowded(self) -> bool:
-        """Whether a further call would have to wait for one of those under way."""
+        """Whether its limits are in use, so that one call more may make others wait."""
         limits = self.deployment.limits
-        room = None if limits is None else limits.concurrency
-        return room is not None and self.busy >= room
+        if limits is None:
+            return False
+        line = self._lines.get()
+        full = limits.concurrency is not None and self.busy + 1 >= limits.concurrency
+        return full or (line is not None and not line.idle)
 
     def lacking(self, request: Request) -> str | None:
         """What the request needs and the deployment lacks."""
@@ -112,6 +116,8 @@ class Lane:
         if limits is None:
             return await self._let_through(request, errand, attempts, waited, forced)
         tokens, made = tokens_needed(request), len(attempts)
+        if limits.seconds_for(tokens) > errand.remaining:
+            raise QueueFull(f"{self.deployment.name} gives no {tokens:,} tokens within this time")
         line = await self._entered(limits, tokens, errand, forced)
         try:
             return await self._let_through(request, errand, attempts, waited, forced)
@@ -162,8 +168,8 @@ class Lane:
         Of a deployment that tells its costs only afterwards the least amount there is, so that it
         is not asked any more once a budget is spent.
         """
-        priced = self.deployment.price is not None
-        amount = pico(worst_cost(self.deployment, request)) if priced else 1
+        worst = worst_cost(self.deployment, request)
+        amount = 1 if worst is None else pico(worst)
         for account in errand.ledger.accounts:
             account.turn(errand.wall())
         found = reserve(errand.ledger.accounts, amount)
@@ -223,7 +229,9 @@ class Lane:
         if transition is not None:
             phases = f"{transition.before.value} -> {transition.after.value}"
             reason = f"{transition.reason}: {error}" if error else transition.reason
-            logger.warning("breaker of %s: %s: %s", self.deployment.name, phases, reason)
+            name, found = self.deployment.name, {**asdict(transition), "reason": reason}
+            told = {"event": "breaker", "deployment": name, **found}
+            logger.warning("breaker of %s: %s: %s", name, phases, reason, extra={"cascade": told})
 
 
 def _outcome(found: Found) -> breaker.Outcome:

@@ -38,6 +38,11 @@ class Limits:
         if self.queue < 0:
             raise ValueError(f"Limits: queue must be 0 or more, got {self.queue}")
 
+    def seconds_for(self, tokens: int) -> float:
+        """How long the rate takes to give so many tokens."""
+        rate = self.tokens_per_minute
+        return 0.0 if rate is None else 60.0 * tokens / rate
+
 
 class Line:
     """Those who wait for one deployment on one event loop: first come, first served."""
@@ -69,6 +74,11 @@ class Line:
                 await self._admitted(tokens)
         finally:
             self._waiting -= 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits and half of each rate is free: room for what nobody waits for."""
+        return not self._waiting and self._requests.idle and self._tokens.idle
 
     def leave(self) -> None:
         """Give the place back."""
@@ -113,6 +123,11 @@ class _Meter:
         missing = max(0.0, amount - self._gathered)
         limiter = self._limiter
         return limiter is None or limiter.has_capacity(min(missing, limiter.max_rate))
+
+    @property
+    def idle(self) -> bool:
+        """Whether half of what is given at once could be had now."""
+        return self._limiter is None or self._limiter.has_capacity(self._limiter.max_rate / 2)
 
     async def gather(self, amount: float) -> None:
         """Wait until there is enough to spend; it may be more than the limiter gives at once."""

@@ -21,7 +21,10 @@ TOOL_GATE: Gate = ValidToolCalls()
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The tiers that a route may ask, and where it starts: at the position `start`."""
+    """The tiers that a route may ask, and where it starts: at the position `start`.
+
+    Where a budget runs low it starts at the first and leaves out the last.
+    """
 
     stages: "tuple[Stage, ...]"
     start: int
@@ -30,11 +33,6 @@ class Plan:
     def walked(self) -> "tuple[Stage, ...]":
         """Those it asks, money allowing."""
         return self.stages[self.start :] if self.start else self.stages
-
-    @property
-    def cheaper(self) -> "tuple[Stage, ...]":
-        """Those it asks where a budget runs low: all but the dearest, if it may ask any other."""
-        return self.stages[:-1] or self.stages
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def write_recordings(path: str | Path, recordings: Iterable[Recording]) -> int:
     try:
         with _opened(part, "wb") as file:
             for recording in recordings:
-                file.write(_line(recording))
+                file.write(recording_line(recording))
                 count += 1
         part.replace(path)
     except OSError as error:
@@ -139,7 +139,12 @@ def _parsed(line: bytes) -> object:
         raise ValueError("JSON that is nested too deeply") from None
 
 
-def _line(recording: Recording) -> bytes:
+def recording_line(recording: Recording) -> bytes:
+    """A recording as a line of a file.
+
+    Raises:
+        RecordingError: it holds what JSON cannot.
+    """
     try:
         plain = _plain(recording)
         return json.dumps(plain, separators=(",", ":"), allow_nan=False).encode() + b"\n"

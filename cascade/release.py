@@ -11,7 +11,8 @@ from cascade.errors import AnswerTooLarge
 from cascade.events import Event, TextReleased
 from cascade.judge import bounded, candidate_of
 from cascade.pipe import Pipe
-from cascade.policy.budget import Ledger
+from cascade.policy.ledger import Ledger
+from cascade.simulation import loop_time
 from cascade.types import Request, Response
 from gates import Bounds, Candidate, Gate, Status
 
@@ -31,21 +32,25 @@ class Patience:
     """A call's time limit while it streams: it counts the endpoint's silence.
 
     Args:
-        scope: is cancelled after `seconds` without a sign of life, or at the end of the request's
-            time.
+        scope: is cancelled when the time is up.
+        seconds: how long the endpoint may be silent.
+        until: the instant by which text must have been handed out, so that a draft that is held
+            leaves others their share of the request's time; afterwards that time is the limit.
     """
 
-    __slots__ = ("_clock", "_ledger", "_renewed", "_scope", "_seconds")
+    __slots__ = ("_clock", "_ledger", "_renewed", "_scope", "_seconds", "_until")
 
     def __init__(
         self,
         scope: anyio.CancelScope,
         seconds: float,
+        until: float,
         ledger: Ledger,
         clock: Callable[[], float],
     ) -> None:
         self._scope = scope
         self._seconds = seconds
+        self._until = until
         self._ledger = ledger
         self._clock = clock
         self._renewed = clock()
@@ -55,6 +60,17 @@ class Patience:
         now = self._clock()
         if now - self._renewed > self._seconds / 10:
             self._begin(now)
+
+    def begin(self) -> None:
+        """Count anew: text has been handed out."""
+        self._begin(self._clock())
+
+    async def while_judged(self, verdict: Awaitable[Bounds]) -> Bounds:
+        """Wait for a slow gate: the endpoint is not silent meanwhile."""
+        self._scope.deadline = loop_time() + self._left(self._clock())
+        found = await verdict
+        self._begin(self._clock())
+        return found
 
     async def while_reader(self, wait: Callable[[], Awaitable[None]]) -> None:
         """Wait for a slow reader, whose time is taken off nobody's."""
@@ -67,8 +83,11 @@ class Patience:
 
     def _begin(self, now: float) -> None:
         self._renewed = now
-        left = min(self._seconds, self._ledger.remaining(now))
-        self._scope.deadline = anyio.current_time() + left
+        self._scope.deadline = loop_time() + min(self._seconds, self._left(now))
+
+    def _left(self, now: float) -> float:
+        whole = self._ledger.remaining(now)
+        return whole if self._ledger.committed else min(whole, max(0.0, self._until - now))
 
 
 class Release:
@@ -112,6 +131,8 @@ class Release:
         if self.first_at is None:
             self.first_at = self.clock()
             self.ledger.committed = True
+            if patience is not None:
+                patience.begin()
         self._sent.append(piece)
         self._pipe.put(TextReleased(piece))
         if not self._pipe.full:
@@ -170,22 +191,20 @@ class Ear:
         self.assembly = assembly
         if self.patience is not None:
             self.patience.renew()
-        if not self._open and assembly.chars >= self._next:
+        if not self._open and self._gate is not None and assembly.chars >= self._next:
             await self._ask(self._gate, assembly)
         if self._open and len(assembly.pieces) > self._seen:
             piece = "".join(assembly.pieces[self._seen :])
             self._seen = len(assembly.pieces)
             await self._release.text(piece, self.patience)
 
-    async def _ask(self, gate: Gate | None, assembly: Assembly) -> None:
-        if gate is None:
-            return
+    async def _ask(self, gate: Gate, assembly: Assembly) -> None:
         if assembly.chars > MAX_HELD:
             raise AnswerTooLarge(f"no verdict within {MAX_HELD >> 20} Mi characters")
         self._next = max(assembly.chars * GROWTH, assembly.chars + 1)
-        bounds = await bounded(gate, self._so_far(assembly.response()))
-        if self.patience is not None and gate.blocking:
-            self.patience.renew()
+        asked = bounded(gate, self._so_far(assembly.response()))
+        patience = self.patience if gate.blocking else None
+        bounds = await (asked if patience is None else patience.while_judged(asked))
         self._open = bounds.low is Status.PASS
         if bounds.high is not Status.PASS and self._release.cuts:
             self.stopped = bounds

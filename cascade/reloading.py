@@ -7,14 +7,16 @@ from typing import Any, ClassVar, Self
 
 from cascade.errors import ConfigError
 
-Load = Callable[[str | Path, Mapping[str, Any]], Any]
+Load = Callable[[str | Path, Mapping[str, Any], Any], Any]
 
 
 class Reloadable(ABC):
     """What can be made from a settings file."""
 
     load: ClassVar[Load]
-    """Reads a file. Configuration stands above the engine, so `cascade.default` puts it here."""
+    """Reads a file: its path, what overrides it, the class to make. Configuration stands above the
+    engine, so `cascade.default` puts it here.
+    """
 
     _origin: tuple[str | Path, Mapping[str, Any]] | None = None
 
@@ -29,7 +31,7 @@ class Reloadable(ABC):
         Raises:
             ConfigError: the file is missing or has mistakes, or a key is not to be found.
         """
-        made: Self = Reloadable.load(path, overrides)
+        made: Self = Reloadable.load(path, overrides, cls)
         made._origin = (path, overrides)
         return made
 

@@ -2,14 +2,18 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from cascade.arguments import plain_function
+from cascade.call import price_of
+from cascade.endings import Accepted, Broken, Draft, Ending, Refused, Stopped
 from cascade.errand import Errand
+from cascade.errors import SinkFailed
 from cascade.release import Release
 from cascade.result import Aborted, BudgetExceeded, Exhausted, Result, StreamBroken
-from cascade.trace import Attempt, Audit, Outcome, Step, Trace
-from cascade.walk import Accepted, Broken, Draft, Ending, Refused, Stopped
+from cascade.tier import Tier
+from cascade.trace import Attempt, AttemptOutcome, Audit, Outcome, Step, Trace
+from cascade.types import Request, Response
 
 logger = logging.getLogger("cascade")
 
@@ -17,14 +21,28 @@ Sink = Callable[[Trace], None]
 """Gets every finished trace; what it raises is logged once and costs nobody an answer."""
 
 
+@runtime_checkable
+class Archive(Protocol):
+    """A sink that is given what was asked and answered, too."""
+
+    def keep(self, trace: Trace, request: Request, response: Response | None) -> None:
+        """Keep the record of one request; `response` is the answer handed out, if one was.
+
+        Raises:
+            SinkFailed: the record is required and cannot be kept: the caller is to hear of it.
+        """
+        ...
+
+
 class Story:
     """What is known of one request while it is under way."""
 
-    __slots__ = ("audit", "errand", "release", "routing", "steps")
+    __slots__ = ("audit", "errand", "release", "routing", "steps", "strongest")
 
-    def __init__(self, errand: Errand, release: Release | None) -> None:
+    def __init__(self, errand: Errand, release: Release | None, strongest: Tier) -> None:
         self.errand = errand
         self.release = release
+        self.strongest = strongest
         self.audit: Audit | None = None
         self.routing: list[Attempt] = []
         self.steps: list[Step] = []
@@ -51,8 +69,25 @@ class Story:
             tags=errand.request.tags,
             routing=tuple(self.routing),
             first_text=None if first is None else first - errand.started,
+            strongest_cost=self._strongest_cost(tier),
             audit=self.audit,
         )
+
+    def _strongest_cost(self, tier: str | None) -> float | None:
+        """What the strongest tier cost, or would have for the answer of `tier`."""
+        answers = [
+            (step, attempt)
+            for step in self.steps
+            for attempt in step.attempts[-1:]
+            if attempt.outcome is AttemptOutcome.ANSWERED and not step.unpriced
+        ]
+        for step, _ in answers:
+            if step.tier == self.strongest.name:
+                return step.cost
+        for step, attempt in answers:
+            if step.tier == tier and attempt.usage is not None:
+                return price_of(self.strongest.deployments[0], attempt.usage)
+        return None
 
 
 class Reporter:
@@ -60,7 +95,7 @@ class Reporter:
 
     __slots__ = ("_failed", "_sinks")
 
-    def __init__(self, sinks: Iterable[Sink]) -> None:
+    def __init__(self, sinks: Iterable[Sink | Archive]) -> None:
         self._sinks = tuple(map(plain_function, sinks))
         self._failed: set[int] = set()
 
@@ -75,10 +110,12 @@ class Reporter:
         """
         match ending:
             case Accepted(draft):
-                trace = self.finish(story, Outcome.ACCEPTED, draft.tier)
+                answer = draft.response
+                trace = self.finish(story, Outcome.ACCEPTED, draft.tier, response=answer)
                 return Result(draft.response, trace, True, _parsed(draft, story))
             case Stopped(reason, Draft() as draft) if best:
-                trace = self.finish(story, Outcome.BEST, draft.tier, reason)
+                answer = draft.response
+                trace = self.finish(story, Outcome.BEST, draft.tier, reason, answer)
                 return Result(draft.response, trace, False, _parsed(draft, story))
             case Stopped(reason, draft, error):
                 trace = self.finish(story, Outcome.EXHAUSTED, error=reason)
@@ -94,17 +131,29 @@ class Reporter:
                 raise StreamBroken(reason, trace, sent, error) from error
 
     def finish(
-        self, story: Story, outcome: Outcome, tier: str | None = None, error: str | None = None
+        self,
+        story: Story,
+        outcome: Outcome,
+        tier: str | None = None,
+        error: str | None = None,
+        response: Response | None = None,
     ) -> Trace:
         """The trace, which every sink gets."""
         trace = story.trace(outcome, tier, error)
         for sink in self._sinks:
-            self._give(sink, trace)
+            self._give(sink, trace, story.errand.request, response)
         return trace
 
-    def _give(self, sink: Sink, trace: Trace) -> None:
+    def _give(
+        self, sink: Sink | Archive, trace: Trace, request: Request, response: Response | None
+    ) -> None:
         try:
-            sink(trace)
+            if isinstance(sink, Archive):
+                sink.keep(trace, request, response)
+            else:
+                sink(trace)
+        except SinkFailed:
+            raise
         except Exception:  # a sink must not cost the caller an answer
             if id(sink) not in self._failed:
                 self._failed.add(id(sink))

@@ -47,8 +47,8 @@ class Result(Generic[T_co]):
         accepted: False only for a draft that no gate accepted, given because the caller asked for
             the best there is (`on_exhausted="best"`).
         parsed: what the gates parsed of the answer: an instance of the type that was asked for
-            as `schema=`, else a JSON value, or None where no gate parses. Of an answer that was not
-            accepted it may be missing.
+            as `schema=`, else a JSON value, or None where no gate parses. None, whatever was asked
+            for, of an answer that calls tools or that was not accepted.
     """
 
     response: Response

@@ -19,16 +19,21 @@ from cascade.types import Request, Response
 logger = logging.getLogger("cascade")
 
 
+CLOSING_SECONDS = 0.5
+"""How long closing waits for tasks that do not mind being cancelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditSampling:
     """How accepted answers are checked against the strongest tier, in the background.
 
-    Samples are taken inside `async with Cascade(...)` only. They are dropped where the strongest
-    tier has no room, where too many wait, and where a budget has reached its soft limit.
+    Samples are taken inside `async with Cascade(...)` only. They are dropped where too many wait,
+    where a budget has reached its soft limit, and where the strongest tier has no room to spare:
+    the last place of its `concurrency`, and half of its rates, are for requests.
 
     Args:
         share: of the accepted answers, over 0 up to 1.
-        compare: "exact", "json", "number", or a function of the accepted response and the
+        compare: "exact", "json", "number", or a plain function of the accepted response and the
             strongest tier's that says whether they agree (None where it cannot tell).
         concurrency: samples under way at once.
         queue: samples that may wait; further ones are dropped.
@@ -102,7 +107,7 @@ class Background:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=CLOSING_SECONDS)
 
 
 class Sampler:
@@ -168,16 +173,21 @@ class Sampler:
 
     async def _tell(self, story: Story, result: Result[Any]) -> None:
         """Take one sample; whatever comes of it, the sinks get its trace."""
-        story.audit, outcome = Audit(result.id, result.tier, None), Outcome.CANCELLED
+        story.audit, outcome, reason = Audit(result.id, result.tier, None), Outcome.CANCELLED, None
         try:
             reference = await self._dispatch.ask_strongest(story)
             outcome = Outcome.EXHAUSTED if reference is None else Outcome.ACCEPTED
             story.audit = self._audited(story, result, reference)
+        except Exception as error:
+            outcome, reason = Outcome.FAILED, type(error).__name__
+            raise
         finally:
-            self._reporter.finish(story, outcome)
+            self._reporter.finish(story, outcome, error=reason)
 
     def _audited(self, story: Story, result: Result[Any], reference: Response | None) -> Audit:
         agrees = None if reference is None else self._compare(result.response, reference)
+        if not isinstance(agrees, bool | None):
+            raise TypeError(f"compare gives True, False or None, not {type(agrees).__name__}")
         found = None
         if reference is None:
             self.state.failed += 1

@@ -117,6 +117,8 @@ class Stream(Generic[T_co]):
         event = await self._pipe.get()
         if event is None:
             await asyncio.wait([self._task])
+            if self._task.cancelled():
+                raise RuntimeError("the stream was left while it was read")
             self._task.result()
         return event
 

@@ -10,7 +10,7 @@ from cascade.deployment import Deployment
 from cascade.errand import Errand
 from cascade.errors import ProviderError, Remedy
 from cascade.lane import Lane
-from cascade.policy.budget import MIN_ATTEMPT_SECONDS
+from cascade.policy.ledger import MIN_ATTEMPT_SECONDS
 from cascade.policy.order import ORDERS, Order, arranged
 from cascade.policy.retry import Retry
 from cascade.trace import Attempt
@@ -68,8 +68,20 @@ class Tier:
 
     @property
     def crowded(self) -> bool:
-        """Whether a further call would have to wait in line at every deployment."""
+        """Whether one call more may make others wait, whichever deployment it goes to."""
         return all(lane.crowded for lane in self.lanes)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call is under way or in line."""
+        return not any(lane.busy for lane in self.lanes)
+
+    async def aclose(self) -> None:
+        """Close the connections that its providers opened."""
+        for deployment in self.deployments:
+            close = getattr(deployment.provider, "aclose", None)
+            if close is not None:
+                await close()
 
     def lacking(self, request: Request) -> str | None:
         """Why no deployment can serve the request, None where one can."""

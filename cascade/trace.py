@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any
 
-from cascade.policy.sampling import FalseAccepts
+from cascade.policy.false_accepts import FalseAccepts
 from cascade.types import Usage
 from gates import Verdict
 
@@ -85,7 +85,10 @@ class GateTime:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One tier's turn: what was tried, how the answer was judged, what was decided and why."""
+    """One tier's turn: what was tried, how the answer was judged, what was decided and why.
+
+    `phase` is that of the fallback monitor when the turn began; None where none takes notice.
+    """
 
     tier: str
     decision: Decision
@@ -94,6 +97,7 @@ class Step:
     attempts: tuple[Attempt, ...] = ()
     verdict: Verdict | None = None
     gate_times: tuple[GateTime, ...] = ()
+    phase: str | None = None
 
     @property
     def cost(self) -> float:
@@ -128,7 +132,9 @@ class Trace:
     `started_at` is wall-clock time (seconds since the epoch), for people only. `tier` is the one
     whose answer was handed out. `error` names the exception that ended the request, if one did.
     `routing` has the calls that were made to find the route; `first_text` is when a stream's first
-    text was handed out, in seconds from the start. `audit` is set on the trace of a sample: an
+    text was handed out, in seconds from the start. `strongest_cost` is what asking the route's most
+    capable tier at once would have cost: what it did cost, or its price for the tokens of the
+    answer handed out; None where that is not known. `audit` is set on the trace of a sample: an
     accepted answer that the strongest tier was asked about, too.
     """
 
@@ -145,6 +151,7 @@ class Trace:
     tags: Mapping[str, str] = field(default_factory=dict)
     routing: tuple[Attempt, ...] = ()
     first_text: float | None = None
+    strongest_cost: float | None = None
     audit: Audit | None = None
 
     @property

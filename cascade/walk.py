@@ -4,17 +4,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from cascade.endings import Accepted, Broken, Draft, Ending, Refused, Stopped
 from cascade.errand import Errand
 from cascade.errors import CallTimedOut, ProviderError, Remedy, Unaffordable, Unsupported
 from cascade.events import AnswerAccepted, DraftRejected, Escalated, Event, TierStarted
 from cascade.judge import NO_GATE, Judgement, candidate_of, judge
 from cascade.plan import Stage
-from cascade.policy.monitor import Outlay, Ticket
+from cascade.policy.monitor import Ticket
 from cascade.release import Release
 from cascade.result import Reason
 from cascade.trace import Attempt, Decision, Step
 from cascade.types import Response
-from cascade.watch import Monitors, Watch
+from cascade.watch import Monitors, Watch, outlay_of
 from gates import Status, Verdict
 
 logger = logging.getLogger("cascade")
@@ -22,49 +23,6 @@ logger = logging.getLogger("cascade")
 BROKEN_OFF = Verdict(
     Status.FAIL, "stream", reason="the whole answer is not the one that was streamed"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """An answer of a tier, and what its gate said, if it had one."""
-
-    tier: str
-    response: Response
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The walk ended with an answer that passed."""
-
-    draft: Draft
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The walk ended without one; `draft` is the last complete answer, `error` the last error."""
-
-    reason: Reason
-    draft: Draft | None
-    error: ProviderError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An endpoint refused the request itself."""
-
-    error: ProviderError
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """An answer failed after a part of it had been handed out."""
-
-    reason: str
-    error: ProviderError | None
-
-
-Ending = Accepted | Stopped | Refused | Broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +34,7 @@ class _Visit:
     paused: float
     watch: Watch | None
     ticket: Ticket | None
+    phase: str | None
     attempts: list[Attempt] = field(default_factory=list)
 
 
@@ -85,7 +44,6 @@ class Walk:
     Args:
         stages: the tiers, in order.
         release: hands text out while it comes, where somebody reads a stream.
-        spared: tells of the tier after them that is left out to save money.
     """
 
     def __init__(
@@ -94,13 +52,12 @@ class Walk:
         stages: Sequence[Stage],
         monitors: Monitors,
         release: Release | None = None,
-        spared: Step | None = None,
     ) -> None:
         self.steps: list[Step] = []
         self._errand = errand
         self._stages = stages
         self._release = release
-        self._spared = spared
+        self._spared: str | None = None
         self._watches = {
             stage.tier.name: monitors.watch(errand.choice.route, stage.tier.name)
             for stage in stages
@@ -119,15 +76,14 @@ class Walk:
             ending = await self._enter(self._stages[-1 - later])
             if ending is not None:
                 return ending
-        if self._spared is not None:
-            self.steps.append(self._spared)
         while self._bypassed:
             stage, draft_then = self._bypassed.pop()
             ending = await self._visit(stage) if self._draft is draft_then else None
             if ending is not None:
                 return ending
         if self._spared is not None and not self._errand.expired:
-            self._error = Unaffordable(self._spared.reason)
+            unaffordable = Unaffordable(self._spared)
+            unaffordable.__cause__, self._error = self._error, unaffordable
         return self._stopped()
 
     async def _enter(self, stage: Stage) -> Ending | None:
@@ -136,6 +92,10 @@ class Walk:
         if lacking is not None:
             self.steps.append(Step(stage.tier.name, Decision.SKIP, lacking))
             self._error = Unsupported(lacking)
+            return None
+        if stage.last and len(self._stages) > 1 and (saving := self._errand.saving) is not None:
+            self.steps.append(Step(stage.tier.name, Decision.SKIP, saving))
+            self._spared = saving
             return None
         watch = self._watches.get(stage.tier.name)
         ticket = None if watch is None else watch.admit()
@@ -156,7 +116,8 @@ class Walk:
         self._errand.ledger.begin_tier()
         self._tell(TierStarted(stage.tier.name))
         paused = self._errand.ledger.paused
-        visit = _Visit(stage, self._errand.clock(), paused, watch, ticket)
+        phase = None if watch is None else watch.phase
+        visit = _Visit(stage, self._errand.clock(), paused, watch, ticket, phase)
         try:
             response = await self._asked(visit)
             judgement = await self._judged(stage, response)
@@ -165,6 +126,7 @@ class Walk:
         except ProviderError as error:
             return self._failed(visit, error)
         except BaseException as error:
+            self._settled(visit)
             self._close(visit, Decision.ABORT, type(error).__name__)
             raise
         return self._answered(visit, response, judgement)
@@ -177,7 +139,7 @@ class Walk:
         if self._release is not None:
             holder = stage.holder_of(request, self._errand.shape)
             listen = self._release.listening(request, holder)
-        errand = replace(self._errand, parties=1 + self._later, listen=listen)
+        errand = replace(self._errand, parties=1 + self._left, listen=listen)
         return await stage.tier.ask(request, errand, visit.attempts)
 
     async def _judged(self, stage: Stage, response: Response) -> Judgement:
@@ -199,6 +161,7 @@ class Walk:
     def _failed(self, visit: _Visit, error: ProviderError) -> Ending | None:
         self._error = error
         if self._errand.ledger.committed:
+            self._settled(visit)
             self._close(visit, Decision.ABORT, error.label)
             return Broken(error.label, error)
         # A request that another tier has answered cannot be at fault itself.
@@ -208,10 +171,15 @@ class Walk:
         self._close(visit, _onward(self._somebody_left()), error.label)
         return None
 
+    def _settled(self, visit: _Visit) -> None:
+        """Count an answer that was sure to pass, though its end never came."""
+        if self._errand.ledger.committed and visit.watch is not None and visit.ticket is not None:
+            visit.watch.record(visit.ticket, fallback=False)
+
     def _answered(self, visit: _Visit, response: Response, judgement: Judgement) -> Ending | None:
         tier, committed = visit.stage.tier.name, self._errand.ledger.committed
         accepted = judgement.passed and not response.cut
-        goes_on = self._later > 0 and not judgement.late and not committed
+        goes_on = self._left > 0 and not judgement.late and not committed
         if not accepted and not committed:
             self._tell(DraftRejected(tier, judgement.reason))
         decision = Decision.ACCEPT if accepted else _onward(goes_on)
@@ -233,20 +201,24 @@ class Walk:
 
     def _wanted_anyhow(self, response: Response) -> bool:
         """Whether a rejected answer that the reader has as a whole is the best that there is."""
-        release, last = self._release, self._later == 0
+        release, last = self._release, self._left == 0
         return last and release is not None and release.has_best(response.text)
+
+    @property
+    def _left(self) -> int:
+        """How many tiers may still be asked, money allowing."""
+        return self._later - bool(self._later and self._errand.saving)
 
     def _somebody_left(self) -> bool:
         """Whether somebody is left to ask after a tier that could not answer."""
-        return self._later > 0 or any(then is self._draft for _, then in self._bypassed)
+        return self._left > 0 or any(then is self._draft for _, then in self._bypassed)
 
     def _close(
         self, visit: _Visit, decision: Decision, reason: str, judgement: Judgement = NO_GATE
     ) -> None:
         tier, ledger = visit.stage.tier.name, self._errand.ledger
         if decision is Decision.ESCALATE:
-            route = self._errand.choice.route.name
-            logger.info("%s: escalating from %s: %s (%s)", route, tier, reason, self._errand.id)
+            self._log_escalation(tier, reason)
             self._tell(Escalated(tier, reason))
         self.steps.append(
             Step(
@@ -257,8 +229,15 @@ class Walk:
                 attempts=tuple(visit.attempts),
                 verdict=judgement.verdict,
                 gate_times=judgement.times,
+                phase=visit.phase,
             )
         )
+
+    def _log_escalation(self, tier: str, reason: str) -> None:
+        route, number = self._errand.choice.route.name, self._errand.id
+        told = {"event": "escalation", "id": number, "route": route, "tier": tier, "reason": reason}
+        text = "%s: escalating from %s: %s (%s)"
+        logger.info(text, route, tier, reason, number, extra={"cascade": told})
 
     def _tell(self, event: Event) -> None:
         if self._release is not None:
@@ -284,16 +263,10 @@ class Walk:
         for tier, watch in self._watches.items():
             if tier in position:
                 here = position[tier]
-                watch.observe(_outlay(self.steps[here : here + 1]), _outlay(self.steps[here + 1 :]))
+                watch.observe(
+                    outlay_of(self.steps[here : here + 1]), outlay_of(self.steps[here + 1 :])
+                )
 
 
 def _onward(goes_on: bool) -> Decision:
     return Decision.ESCALATE if goes_on else Decision.ABORT
-
-
-def _outlay(steps: Sequence[Step]) -> Outlay | None:
-    """What these steps took together; None where they brought no answer, or one without price."""
-    answered = any(step.verdict or step.decision is Decision.ACCEPT for step in steps)
-    if not answered or any(step.unpriced for step in steps):
-        return None
-    return Outlay(sum(step.cost for step in steps), sum(step.seconds for step in steps))

@@ -2,10 +2,12 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
+from cascade.policy.false_accepts import FalseAccepts
 from cascade.policy.monitor import (
     FallbackMonitor,
     MonitorSettings,
@@ -15,7 +17,7 @@ from cascade.policy.monitor import (
     Transition,
 )
 from cascade.policy.routing import Route
-from cascade.policy.sampling import FalseAccepts
+from cascade.trace import Decision, Step
 
 logger = logging.getLogger("cascade")
 
@@ -58,6 +60,11 @@ class Watch:
         self._random = random
         self._report = report
 
+    @property
+    def phase(self) -> str:
+        """The phase that the monitor is in."""
+        return self._monitor.phase.value
+
     def admit(self) -> Ticket:
         """Leave to ask the tier, or to go straight on."""
         ticket = self._monitor.admit(self._clock(), self._random())
@@ -74,6 +81,18 @@ class Watch:
     def observe(self, cheap: Outlay | None, onward: Outlay | None) -> None:
         """Tell what the tier's turn took, and what going straight on took."""
         self._monitor.observe(cheap=cheap, onward=onward)
+
+    def saved(self) -> dict[str, Any]:
+        """The monitor's whole state, as plain JSON values."""
+        return self._monitor.to_json()
+
+    def restore(self, state: dict[str, Any], shift: float) -> None:
+        """Go on from a saved state, whose instants are `shift` seconds off."""
+        mine = self._monitor
+        moved = {name: state[name] + shift for name in ("now", "bypass_since")}
+        self._monitor = FallbackMonitor.from_json(
+            {**state, **moved}, mine.settings, latency_objective=mine.latency_objective
+        )
 
     def go_on_with(self, other: "Watch") -> bool:
         """Share another's monitor, if it has the same settings."""
@@ -122,13 +141,39 @@ class Monitors:
             self._samples.pop(dropped, None)
         return made
 
-    def take(self, former: "Monitors", route: str, tier: str) -> None:
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The (route, tier) of every watch, the least recently used first."""
+        return list(self._watches)
+
+    def take(self, former: "Monitors", route: Route, tier: str) -> None:
         """Go on with the monitor that another had, if it decides in the same way."""
-        key = (route, tier)
-        mine, its = self._watches.get(key), former._watches.get(key)
-        taken = mine is not None and its is not None and mine.go_on_with(its)
+        key = (route.name, tier)
+        taken = self.watch(route, tier).go_on_with(former._watches[key])
         if taken and key in former._samples:
             self._samples[key] = former._samples[key]
+
+    def to_json(self) -> list[list[Any]]:
+        """The states of all monitors and their samples, as plain JSON values."""
+        return [
+            [*key, watch.saved(), self._samples.get(key, FalseAccepts()).counts]
+            for key, watch in self._watches.items()
+        ]
+
+    def restore(
+        self, saved: list[list[Any]], shift: float, known: Callable[[str, str], Route | None]
+    ) -> None:
+        """Go on from saved states of monitors.
+
+        Args:
+            shift: seconds to add to the instants in them.
+            known: the route of that name, if it still asks that tier.
+        """
+        for name, tier, state, counts in saved:
+            route = known(name, tier)
+            if route is not None:
+                self.watch(route, tier).restore(state, shift)
+                self._samples[name, tier] = FalseAccepts(*counts)
 
     def sampled(self, route: str, tier: str, agrees: bool) -> FalseAccepts:
         """Count an audit sample of an accepted answer; gives what all of them say."""
@@ -141,15 +186,24 @@ class Monitors:
         """A reading of every monitor, by (route, tier)."""
         states = {key: watch.state() for key, watch in self._watches.items()}
         for key, found in self._samples.items():
-            if key in states:
+            if key in states and found.samples:
                 states[key] = replace(states[key], false_accepts=found)
         return states
 
     def _report(self, route: str, tier: str, transition: Transition) -> None:
         change = MonitorChange(route, tier, transition)
-        logger.warning("%s", change)
+        told = {"event": "monitor", "route": route, "tier": tier, **asdict(transition)}
+        logger.warning("%s", change, extra={"cascade": told})
         for hook in self._hooks:
             try:
                 hook(change)
             except Exception:  # a hook must not cost the caller an answer
                 logger.exception("a monitor hook failed")
+
+
+def outlay_of(steps: Sequence[Step]) -> Outlay | None:
+    """What these steps took together; None where they brought no answer, or one without price."""
+    answered = any(step.verdict or step.decision is Decision.ACCEPT for step in steps)
+    if not answered or any(step.unpriced for step in steps):
+        return None
+    return Outlay(sum(step.cost for step in steps), sum(step.seconds for step in steps))

@@ -1,6 +1,7 @@
 """`NotRefusal`: turns down answers that refuse, or that only say that they do not know."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -190,16 +191,18 @@ class NotRefusal(Gate):
         if _JSON.match(text):
             settled = len(text) >= HEAD and not self.whole
             return (Status.PASS, "begins with JSON") if settled else None
-        for size in EARLY:
-            head = voice(text, size, finished=False)
-            if not head.whole:
-                return None
-            if refusal := self._refusal(head.words, candidate.prompt, size - ROOM):
-                return refusal
         head = voice(text, HEAD, finished=False)
+        # What is not in the head is not in its beginning: most answers have no cue at all.
+        cued = [each for each in self.languages if _has(TABLES[each].cues, head.words)]
+        for size in EARLY if cued else ():
+            early = voice(text, size, finished=False)
+            if not early.whole:
+                return None
+            if refusal := self._refusal(early.words, candidate.prompt, cued, size - ROOM):
+                return refusal
         if not head.whole:
             return None
-        refusal = self._refusal(head.words, candidate.prompt)
+        refusal = self._refusal(head.words, candidate.prompt, cued)
         if refusal or not self.whole:
             return refusal or (Status.PASS, "")
         return None
@@ -214,18 +217,18 @@ class NotRefusal(Gate):
         if _JSON.match(text):
             return otherwise
         words, _ = voice(_unwrapped(text), len(text) if self.whole else HEAD, finished=not long)
-        refusal = self._refusal(words, candidate.prompt)
+        refusal = self._refusal(words, candidate.prompt, self.languages)
         if not refusal and len(words) < HEAD and not long and self.non_answers:
             refusal = self._non_answer(words, candidate.prompt)
         return refusal or otherwise
 
     def _refusal(
-        self, words: str, prompt: str, within: int = MAX_CHARS
+        self, words: str, prompt: str, languages: Sequence[str], within: int = MAX_CHARS
     ) -> tuple[Status, str] | None:
         """The refusal in the first `within` characters, which those after them may still undo."""
         opening = _OPENING.match(words)
         assert opening is not None
-        for language in self.languages:
+        for language in languages:
             end = _refuses(language, words, opening[0])
             if end is not None and end <= within and not self._wanted(words[:end], prompt):
                 return Status.FAIL, f"refuses to answer (wording: {language})"

@@ -1,6 +1,5 @@
 """`ValidToolCalls`: the model calls tools that it was given, with arguments that they take."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from gates.strict import MAX_ITEMS, Broken, JsonError, whole
 from gates.validation import SchemaError, TooCostlyError, compile_schema
 from gates.verdict import MAX_CHARS, Bounds, Candidate, Status, ToolCall, Verdict
 
-_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 

@@ -9,7 +9,7 @@ from cascade import Request, Response, Retry, Scripted, Tier
 from cascade.errand import Errand
 from cascade.errors import ServerFailed
 from cascade.lane import Lane
-from cascade.policy.budget import Ledger
+from cascade.policy.ledger import Ledger
 from cascade.policy.routing import Choice, Route
 from cascade.providers.scripted import Answer
 from cascade.trace import Attempt

@@ -13,14 +13,14 @@ SHAPES = [
         "max_attemps = 4",
         'c.toml:1: max_attemps: unknown key "max_attemps": did you mean "max_attempts"? '
         "the file takes tiers, routes, rules, task_rules, router, router_timeout, monitor, budget, "
-        "audit, timeout, max_attempts, on_exhausted",
+        "audit, sinks, timeout, max_attempts, on_exhausted",
         id="unknown key",
     ),
     pytest.param(
         "zzz = 4",
         'c.toml:1: zzz: unknown key "zzz": '
         "the file takes tiers, routes, rules, task_rules, router, router_timeout, monitor, budget, "
-        "audit, timeout, max_attempts, on_exhausted",
+        "audit, sinks, timeout, max_attempts, on_exhausted",
         id="unknown key like no other",
     ),
     pytest.param("\ntimeout = 0", "c.toml:2: timeout: must be over 0", id="zero seconds"),
@@ -252,6 +252,19 @@ ROUTES = [
         ROUTE + "[routes.budget]\nper_day = 0",
         "c.toml:8: routes[0].budget.per_day: budget setting per_day = 0",
         id="no money",
+    ),
+    pytest.param(
+        '[[sinks]]\nsink = "AuditLgo"',
+        'c.toml:2: sinks[0].sink: unknown sink "AuditLgo": did you mean "AuditLog"?',
+        id="no such sink",
+    ),
+    pytest.param(
+        '[[sinks]]\nsink = "AuditLog"',
+        'c.toml:1: sinks[0]: an audit log needs "path"',
+        id="no path",
+    ),
+    pytest.param(
+        "[[sinks]]", "c.toml:1: sinks[0]: needs the name of a sink", id="a sink of no kind"
     ),
     pytest.param("[audit]\nshare = 2", "c.toml:2: audit.share: ", id="more samples than answers"),
     pytest.param(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 from cascade.simulation import SimulatedLoop
+
+# A shell starts what it puts in the background deaf to Ctrl-C, and so all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The time of an example is no part of any law: machines are shared and coverage is slow.
 settings.register_profile("default", deadline=None)

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from benchmarks.model_server import Model, ModelServer
+from cascade import Cascade
 from cascade.app.batch import json_or_none, run_batch
 from cascade.app.cli import app
 from cascade.app.job import Order
@@ -331,13 +332,21 @@ def test_what_a_gate_parsed_that_is_no_json_is_left_out(value: object) -> None:
 
 
 def test_whatever_goes_wrong_with_a_request_costs_no_other(
-    folder: Path, server: ModelServer
+    folder: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_lines(folder / "in.jsonl", [{"prompt": "x", "parameters": {"self": 1}}, {"prompt": "y"}])
+    run = Cascade.run
+
+    async def stumble(self: Cascade, *arguments: Any, **options: Any) -> Any:
+        if options["messages"][0]["content"] == "x":
+            raise KeyError("odd")
+        return await run(self, *arguments, **options)
+
+    monkeypatch.setattr(Cascade, "run", stumble)
+    asked(folder, "x", "y")
     assert batch().exit_code == 1
     (error,) = read_lines(folder / "out.errors.jsonl")
-    assert (error["id"], error["error"], error["steps"]) == ("1", "TypeError", [])
-    assert answers(folder)["2"]["text"] == "small: y"
+    assert (error["id"], error["error"], error["steps"]) == ("x", "KeyError", [])
+    assert answers(folder)["y"]["text"] == "small: y"
 
 
 def test_an_error_without_a_draft_has_none(folder: Path, server: ModelServer) -> None:

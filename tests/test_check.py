@@ -137,7 +137,7 @@ def test_mistakes_go_to_stderr_with_their_lines_and_exit_with_2() -> None:
     ("text", "words"),
     [
         (CHEAP + '[[tiers]]\nname = "strong"\n', 'c.toml:7: tiers[1]: tier "strong" has no depl'),
-        (BOTH + '[[rules]]\nroute = "nowhere"\n', "a rule leads to a route that is not there"),
+        (BOTH + '[[rules]]\nroute = "nowhere"\n', 'unknown route "nowhere"'),
         (BOTH + '[router]\nfile = "none.json"\n', "c.toml:14: router.file: "),
     ],
     ids=["a tier without deployments", "a rule to nowhere", "a router that is not there"],

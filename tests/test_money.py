@@ -22,7 +22,7 @@ from cascade.policy.money import (
     DailyAccount,
     Hold,
     Shortage,
-    in_words,
+    dollars,
     pico,
     reserve,
 )
@@ -97,7 +97,7 @@ def test_a_dollar_is_rounded_to_the_nearest_pico_dollar(usd: float) -> None:
     ],
 )
 def test_people_read_dollars(picos: int, words: str) -> None:
-    assert in_words(picos) == words
+    assert dollars(picos) == words
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from cascade.policy.false_accepts import FalseAccepts
 from cascade.policy.monitor_types import MonitorState, Phase
-from cascade.policy.sampling import FalseAccepts
 from cascade.rendering import cut, dollars, printable
 from cascade.result import SHOWN_CHARS, Result
 from cascade.trace import Attempt, AttemptOutcome, Audit, Decision, Outcome, Step, Trace

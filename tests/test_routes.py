@@ -47,7 +47,7 @@ RULES = (
     Rule("night", latency="batch"),
     Rule("form", schema=True),
     Rule("tool", tools=True),
-    Rule("long", min_tokens=1000),
+    Rule("long", min_prompt_tokens=1000),
     Rule("lawyer", system_contains=("legal",)),
 )
 ROUTED = [Route(rule.route) for rule in RULES] + [Route("poem", tasks=("verse",))]

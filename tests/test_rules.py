@@ -118,10 +118,10 @@ def test_a_pattern_reads_lines_and_keeps_case_unless_told() -> None:
             id="phrase-and-pattern",
         ),
         pytest.param(
-            Rule("r", min_tokens=2), [asked("x" * 8)], [asked("x" * 7), asked()], id="min_tokens"
+            Rule("r", min_prompt_tokens=2), [asked("x" * 8)], [asked("x" * 7), asked()], id="least"
         ),
         pytest.param(
-            Rule("r", max_tokens=2), [asked("x" * 11), asked()], [asked("x" * 12)], id="max_tokens"
+            Rule("r", max_prompt_tokens=2), [asked("x" * 11), asked()], [asked("x" * 12)], id="most"
         ),
         pytest.param(
             Rule("r", tools=True), [asked("", tools=(TOOL,))], [asked("")], id="tools"
@@ -175,7 +175,14 @@ def test_a_condition_holds_for(rule: Rule, yes: list[Request], no: list[Request]
             id="long-pattern",
         ),
         pytest.param(
-            Rule("r", tasks=("a", "b"), min_tokens=1, max_tokens=2000, tools=False, images=True),
+            Rule(
+                "r",
+                tasks=("a", "b"),
+                min_prompt_tokens=1,
+                max_prompt_tokens=2000,
+                tools=False,
+                images=True,
+            ),
             "rule \"r\": the task is 'a' or 'b', at least 1 tokens, at most 2,000 tokens, no tools,"
             " has images",
             id="facts",
@@ -213,8 +220,14 @@ def test_a_reason_says_that_there_was_no_task() -> None:
         pytest.param({"matches": "(a"}, r"refuses the pattern '\(a'", id="pattern"),
         pytest.param({"system_matches": r"(a)\1"}, "no back-references", id="back-reference"),
         pytest.param({"matches": "\ud800"}, "refuses the pattern", id="half-pattern"),
-        pytest.param({"min_tokens": -1}, "min_tokens must be 0 or more", id="negative"),
-        pytest.param({"min_tokens": 3, "max_tokens": 2}, "is over max_tokens, 2", id="crossed"),
+        pytest.param(
+            {"min_prompt_tokens": -1}, "min_prompt_tokens must be 0 or more", id="negative"
+        ),
+        pytest.param(
+            {"min_prompt_tokens": 3, "max_prompt_tokens": 2},
+            "is over max_prompt_tokens, 2",
+            id="crossed",
+        ),
         pytest.param({"tools": "no"}, "tools must be True, False", id="tools"),
         pytest.param({"latency": "now"}, '"interactive" or "batch"', id="latency"),
     ],
@@ -307,7 +320,7 @@ def naive(rule: Rule, request: Request) -> bool:
     """Whether a rule's conditions hold, said plainly, without any of its means."""
     user, system = said_by(request, "user"), said_by(request, "system", "developer")
     tokens = len(request.text) // CHARS_PER_TOKEN
-    at_most = tokens if rule.max_tokens is None else rule.max_tokens
+    at_most = tokens if rule.max_prompt_tokens is None else rule.max_prompt_tokens
     return all([
         rule.tasks is None or request.task in (rule.tasks or (None,)),
         not rule.contains or any(has_phrase(p, text) for p in rule.contains for text in user),
@@ -315,7 +328,7 @@ def naive(rule: Rule, request: Request) -> bool:
         or any(has_phrase(p, text) for p in rule.system_contains for text in system),
         rule.matches is None or any(re.search(rule.matches, text) for text in user),
         rule.system_matches is None or any(re.search(rule.system_matches, t) for t in system),
-        (rule.min_tokens or 0) <= tokens <= at_most,
+        (rule.min_prompt_tokens or 0) <= tokens <= at_most,
         rule.tools is None or rule.tools == bool(request.tools),
         rule.images is None or rule.images == has_images(request),
         rule.schema is None or rule.schema == (request.schema is not None),
@@ -364,8 +377,8 @@ def rules(draw: st.DrawFn) -> Rule:
         "matches": draw(patterns),
         "system_contains": draw(phrase_lists),
         "system_matches": draw(patterns),
-        "min_tokens": least,
-        "max_tokens": most,
+        "min_prompt_tokens": least,
+        "max_prompt_tokens": most,
         "tools": draw(whether),
         "images": draw(whether),
         "schema": draw(whether),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.policy.sampling import FalseAccepts
+from cascade.policy.false_accepts import FalseAccepts
 from cascade.trace import (
     Attempt,
     AttemptOutcome,
@@ -42,7 +42,14 @@ VERDICT = Verdict(
     Status.FAIL, "AllOf", 0.5, "too short", (Verdict(Status.FAIL, "Length", 0.25, "short"),), "x"
 )
 STEP = Step(
-    "weak", Decision.ESCALATE, "too short", 0.75, (ATTEMPT,), VERDICT, (GateTime("Length", 0.01),)
+    "weak",
+    Decision.ESCALATE,
+    "too short",
+    0.75,
+    (ATTEMPT,),
+    VERDICT,
+    (GateTime("Length", 0.01),),
+    "probing",
 )
 TRACE = Trace(
     id="id",
@@ -58,6 +65,7 @@ TRACE = Trace(
     tags={"user": "u"},
     routing=(ATTEMPT,),
     first_text=0.5,
+    strongest_cost=0.01,
     audit=Audit("other", "weak", agrees=True, false_accepts=FalseAccepts(5, 1)),
 )
 

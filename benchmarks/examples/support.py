@@ -17,7 +17,7 @@ from cascade import Cascade, Guess, Request, Route, Rule, Scripted, Tier
 RULES = (
     Rule("dispute", contains=("charged twice", "refund", "wrong amount"), name="money"),
     Rule("dispute", tags={"customer": "business"}, name="business"),
-    Rule("faq", contains=("opening hours", "return policy", "gift card"), max_tokens=100),
+    Rule("faq", contains=("opening hours", "return policy", "gift card"), max_prompt_tokens=100),
 )
 ROUTES = (
     Route("faq", tiers=("small", "medium"), parameters={"max_tokens": 150}),

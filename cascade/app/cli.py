@@ -28,8 +28,10 @@ from rich.progress import (
 from cascade.app import demo as demo_of
 from cascade.app.batch import batch
 from cascade.app.check import check
+from cascade.app.explain import explain
 from cascade.app.init import init
 from cascade.app.record import record
+from cascade.app.report import report
 from cascade.app.run import run as run_one
 from cascade.app.tables import demo_tables, replay_tables
 from cascade.app.train import train, training_tables
@@ -72,6 +74,8 @@ app.command("run", epilog='Example: cascade run "Why is the sky blue?" --param t
     run_one
 )
 app.command(epilog="Example: cascade batch questions.jsonl -o answers.jsonl")(batch)
+app.command(epilog="Example: cascade explain 3f2a --log audit.db")(explain)
+app.command(epilog="Example: cascade report audit.db --since 7d")(report)
 app.command(epilog="Example: cascade record questions.jsonl -o traffic.jsonl --tiers small,large")(
     record
 )

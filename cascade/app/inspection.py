@@ -158,7 +158,7 @@ def _built(settings: Settings, unset: Set[Key]) -> tuple[Tier, ...]:
             for at, tier in enumerate(settings.document.tiers)
         )
         document = settings.document.model_copy(update={"tiers": tiers})
-        return Settings(settings.source, document).cascade().tiers
+        return Settings(settings.source, document).cascade(sinks=()).tiers
 
 
 def _with_keys(tier: TierTable, lacking: Set[str | int], file: Path) -> TierTable:

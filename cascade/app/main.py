@@ -11,4 +11,6 @@ def main() -> None:
         raise SystemExit(
             f"the command line needs {error.name}: pip install 'cascade-gates[cli]'"
         ) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     app()

@@ -36,8 +36,7 @@ from cascade.app.work import Answered, NotAnswered, Receipt, not_answered, recei
 from cascade.config import Settings, default_settings_path, load
 from cascade.engine import Cascade
 from cascade.policy.routing import Route, Router
-from cascade.recordings import RecordedAnswer, Recording
-from cascade.recordings import _line as recording_line
+from cascade.recordings import RecordedAnswer, Recording, recording_line
 from cascade.result import Result
 from cascade.tier import Tier
 from gates import Candidate, Gate, Verdict

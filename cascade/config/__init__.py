@@ -44,11 +44,8 @@ def load(path: str | Path) -> Settings:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        hint = (
-            "write one with `cascade init`, or name yours in CASCADE_CONFIG"
-            if not Path(path).exists()
-            else ""
-        )
+        missing = "write one with `cascade init`, or name yours in CASCADE_CONFIG"
+        hint = "" if Path(path).exists() else missing
         reason = ": ".join(part for part in (error.strerror, hint) if part)
         raise ConfigError(f"{path}: {reason}") from error
     try:

@@ -99,7 +99,7 @@ class DeploymentTable(Table):
     price: Annotated[Price | None, made_of(Price)] = None
     timeout: Seconds | None = None
     weight: Annotated[float, Field(gt=0)] = 1.0
-    reserve_tokens: Annotated[int, Field(ge=1)] = 4096
+    reserve_tokens: Annotated[int, Field(ge=1)] | None = None
     limits: Annotated[Limits | None, made_of(Limits)] = None
     breaker: Annotated[BreakerSettings | None, made_of(BreakerSettings)] = None
     capabilities: Annotated[Capabilities | None, made_of(Capabilities)] = None

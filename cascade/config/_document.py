@@ -14,6 +14,7 @@ from pydantic import (
 
 from cascade.config._deployment import DeploymentTable, Name, Seconds, sendable
 from cascade.config._parts import GateTables, made_of
+from cascade.config._sinks import SinkTable
 from cascade.config._tables import Listed, Table, invalid, unknown
 from cascade.policy.money import Budget
 from cascade.policy.monitor import MonitorSettings
@@ -120,6 +121,7 @@ class Document(Table):
     monitor: Monitor = None
     budget: Money = None
     audit: Annotated[AuditSampling | None, made_of(AuditSampling)] = None
+    sinks: Listed[SinkTable] = ()
     timeout: Seconds | None = None
     max_attempts: Annotated[int, Field(ge=1)] | None = None
     on_exhausted: OnExhausted = "raise"

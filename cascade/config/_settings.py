@@ -47,10 +47,11 @@ class Settings:
         routes = self.document.routes
         return "auto" if routes == "auto" else tuple(each.route() for each in routes)
 
-    def cascade(self, **overrides: Any) -> Cascade:
+    def cascade(self, kind: type[Cascade] = Cascade, /, **overrides: Any) -> Cascade:
         """The cascade that the file describes; keys are looked up now.
 
         Args:
+            kind: the class to make.
             overrides: parameters of `Cascade` that win over the file's, or that no file can hold.
 
         Raises:
@@ -67,7 +68,7 @@ class Settings:
             raise self.source.error(problems)
         pairs = zip(self.document.tiers, deployments, strict=True)
         tiers = [_tier(tier, *own) for tier, own in pairs]
-        return self._assembled(tiers, overrides)
+        return self._assembled(kind, tiers, {**self._sinks(overrides), **overrides})
 
     def scripted(self, providers: Mapping[str, Provider | Deployment], **overrides: Any) -> Cascade:
         """The same cascade over providers given; the file's own deployments are left aside.
@@ -90,7 +91,7 @@ class Settings:
         own = {tier.name: tier for tier in self.document.tiers}
         bare = {name: TierTable(name=name) for name in providers}
         tiers = [_tier(tier, providers[name]) for name, tier in (bare | own).items()]
-        return self._assembled(tiers, overrides)
+        return self._assembled(Cascade, tiers, overrides)
 
     def _deployments(
         self, position: int, tier: TierTable, problems: list[Problem]
@@ -106,13 +107,15 @@ class Settings:
                 problems.append((("tiers", position, "deployments", place), str(error)))
         return made
 
-    def _assembled(self, tiers: list[Tier], overrides: Mapping[str, Any]) -> Cascade:
+    def _assembled(
+        self, kind: type[Cascade], tiers: list[Tier], overrides: Mapping[str, Any]
+    ) -> Cascade:
         given = {name: getattr(self.document, name) for name in self.document.given(_PLAIN)}
         given["rules"] = self.document.all_rules()
         if self.document.router is not None:
             given["router"] = self._router(self.document.router)
         try:
-            return Cascade(*tiers, **{"routes": self.routes, **given, **overrides})
+            return kind(*tiers, **{"routes": self.routes, **given, **overrides})
         except ValueError as error:
             key = self._blamed(str(error))
             if key:
@@ -126,6 +129,19 @@ class Settings:
             if words.startswith(f"route {route.name!r}"):
                 return ("routes", position)
         return ("budget",) if words.startswith("the cascade has a budget") else ()
+
+    def _sinks(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """The file's sinks, opened, and those of them that hear of monitors, too."""
+        opened: list[Any] = []
+        if "sinks" in overrides:
+            return {}
+        for position, each in enumerate(self.document.sinks):
+            try:
+                opened.append(each.open(Path(self.source.path).parent))
+            except ConfigError as error:
+                raise self.source.error([(("sinks", position), str(error))]) from None
+        hooks = [sink.transition for sink in opened if hasattr(sink, "transition")]
+        return {"sinks": opened, "on_transition": hooks}
 
     def _router(self, table: RouterTable) -> LearnedRouter | ModelRouter:
         try:

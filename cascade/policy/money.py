@@ -29,7 +29,7 @@ def pico(usd: float) -> int:
     return round(min(usd, MAX_USD) * PICO)
 
 
-def in_words(amount: int) -> str:
+def dollars(amount: int) -> str:
     """Pico-dollars as dollars for people, exactly: "0.05 USD"."""
     dollars, rest = divmod(amount, PICO)
     return f"{dollars}.{rest:012d}".rstrip("0").rstrip(".") + " USD"
@@ -153,7 +153,7 @@ class Shortage:
     left: int
 
     def __str__(self) -> str:
-        needed, left = in_words(self.needed), in_words(self.left)
+        needed, left = dollars(self.needed), dollars(self.left)
         return f"{self.account}: a call may cost {needed}, the budget has {left} left"
 
 

@@ -58,16 +58,16 @@ class FallbackMonitor:
 
     __slots__ = (
         "_asked", "_bits", "_blind", "_break_even", "_bypass_calls", "_bypass_seconds",
-        "_bypass_since", "_events", "_failed", "_generation", "_last", "_latency_objective",
-        "_now", "_phase", "_score", "_score_events", "_score_fallbacks", "_skipped", "_steps",
-        "settings",
+        "_bypass_since", "_events", "_failed", "_generation", "_last",
+        "_now", "_score", "_score_events", "_score_fallbacks", "_skipped", "_steps",
+        "latency_objective", "phase", "settings",
     )  # fmt: skip
 
     def __init__(
         self, settings: MonitorSettings | None = None, *, latency_objective: bool = False
     ) -> None:
         self.settings = settings or MonitorSettings()
-        self._latency_objective = latency_objective
+        self.latency_objective = latency_objective
         self._break_even = BreakEven()
         self._bypass_calls, self._bypass_seconds, self._failed = 0, 0.0, 0
         self._bypass_since = self._now = 0.0
@@ -79,10 +79,10 @@ class FallbackMonitor:
 
         Ends a bypass whose calls and seconds have passed; the ticket then carries the transition.
         """
-        if self._phase is _CASCADING:
+        if self.phase is _CASCADING:
             return self._asked
         transition = None
-        if self._phase is _BYPASSED:
+        if self.phase is _BYPASSED:
             if not self._bypass_over(now):
                 return self._skipped
             transition = self._start_probing(now)
@@ -99,10 +99,10 @@ class FallbackMonitor:
         """
         if ticket.generation != self._generation or not ticket.cascades:
             return None
-        if self._phase is _CASCADING:
+        if self.phase is _CASCADING:
             self._remember(fallback)
             return self._judge(now, rand)
-        if self._phase is _PROBING:
+        if self.phase is _PROBING:
             self._score += self._steps.probe[fallback]
             self._score_events += 1
             self._score_fallbacks += fallback
@@ -123,10 +123,10 @@ class FallbackMonitor:
     def snapshot(self, now: float | None = None) -> MonitorState:
         """A reading; without `now` the seconds left are as of the last bypassed call."""
         rate, events = self._evidence()
-        bypassed, probing = self._phase is _BYPASSED, self._phase is _PROBING
+        bypassed, probing = self.phase is _BYPASSED, self.phase is _PROBING
         elapsed = max(0.0, (self._now if now is None else now) - self._bypass_since)
         return MonitorState(
-            phase=self._phase,
+            phase=self.phase,
             rate=rate,
             events=events,
             threshold=self._steps.threshold,
@@ -147,7 +147,7 @@ class FallbackMonitor:
     def to_json(self) -> dict[str, Any]:
         """The whole state, without the settings, as plain JSON values."""
         state = {name: getattr(self, f"_{name}") for name in _SAVED}
-        state["version"], state["phase"] = _VERSION, self._phase.value
+        state["version"], state["phase"] = _VERSION, self.phase.value
         state["bits"], state["events"] = f"{self._bits:x}", self._events
         state["threshold"], state["blind"] = self._steps.threshold, self._blind
         state["outlays"] = self._break_even.to_json()
@@ -189,7 +189,7 @@ class FallbackMonitor:
         self._last = Transition.from_json(state["last"]) if state["last"] else None
 
     def _evidence(self) -> tuple[float, int]:
-        if self._phase is not _CASCADING and self._last is not None:
+        if self.phase is not _CASCADING and self._last is not None:
             return self._last.rate, self._last.events
         return self._bits.bit_count() / max(1, self._events), self._events
 
@@ -269,13 +269,13 @@ class FallbackMonitor:
         self, after: Phase, reason: str, rate: float, events: int, now: float
     ) -> Transition:
         threshold = self._steps.threshold
-        transition = Transition(self._phase, after, reason, rate, threshold, events, now)
+        transition = Transition(self.phase, after, reason, rate, threshold, events, now)
         self._last = transition
         self._enter(after, self._generation + 1)
         return transition
 
     def _enter(self, phase: Phase, generation: int) -> None:
-        self._phase, self._generation = phase, generation
+        self.phase, self._generation = phase, generation
         self._asked, self._skipped = Ticket(generation, True), Ticket(generation, False)
         self._bits = 0
         self._events = 0
@@ -289,7 +289,7 @@ class FallbackMonitor:
         self._restart_score()
 
     def _measured_threshold(self) -> float | None:
-        rate = self._break_even.lowest(self._latency_objective)
+        rate = self._break_even.lowest(self.latency_objective)
         low, high = THRESHOLD_RANGE
         return None if rate is None else min(high, max(low, rate))
 

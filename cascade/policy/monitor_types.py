@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from cascade.policy.sampling import FalseAccepts
+from cascade.policy.false_accepts import FalseAccepts
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -27,8 +27,8 @@ class Rule:
         matches: a regular expression as google-re2 reads it, found in the user's messages: no
             look-around, no back-references; flags stand inside, as in `(?i)yes`.
         system_contains, system_matches: the same of system and developer messages.
-        min_tokens, max_tokens: bounds, themselves included, of the tokens of all messages, which
-            are taken as a fourth of the characters.
+        min_prompt_tokens, max_prompt_tokens: bounds, themselves included, of the tokens of all
+            messages, which are taken as a fourth of the characters.
         tools, images, schema: True: the request has some; False: it has none.
         tags: each of them is on the request, with this value.
         latency: whether somebody waits for the answer.
@@ -46,8 +46,8 @@ class Rule:
     matches: str | None = None
     system_contains: Sequence[str] = ()
     system_matches: str | None = None
-    min_tokens: int | None = None
-    max_tokens: int | None = None
+    min_prompt_tokens: int | None = None
+    max_prompt_tokens: int | None = None
     tools: bool | None = None
     images: bool | None = None
     schema: bool | None = None
@@ -66,6 +66,8 @@ class Rule:
         for name in ("tools", "images", "schema"):
             if getattr(self, name) not in (True, False, None):
                 raise TypeError(f"{self}: {name} must be True, False or None")
+        if not isinstance(self.tags, Mapping) or not all(map(_is_text, self.tags.values())):
+            raise TypeError(f"{self}: tags must be a mapping of names to texts, got {self.tags!r}")
         if self.latency not in (None, *get_args(Latency)):
             known = " or ".join(f'"{latency}"' for latency in get_args(Latency))
             raise ValueError(f"{self}: latency must be {known}, got {self.latency!r}")
@@ -94,12 +96,23 @@ class Rule:
             object.__setattr__(self, name, listed)
 
     def _check_tokens(self) -> None:
-        for name, bound in (("min_tokens", self.min_tokens), ("max_tokens", self.max_tokens)):
+        for name, bound in (
+            ("min_prompt_tokens", self.min_prompt_tokens),
+            ("max_prompt_tokens", self.max_prompt_tokens),
+        ):
+            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int)):
+                raise TypeError(f"{self}: {name} must be a whole number, got {bound!r}")
             if bound is not None and bound < 0:
                 raise ValueError(f"{self}: {name} must be 0 or more, got {bound}")
-        least, most = self.min_tokens, self.max_tokens
+        least, most = self.min_prompt_tokens, self.max_prompt_tokens
         if least is not None and most is not None and least > most:
-            raise ValueError(f"{self}: min_tokens, {least}, is over max_tokens, {most}")
+            raise ValueError(
+                f"{self}: min_prompt_tokens, {least}, is over max_prompt_tokens, {most}"
+            )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def first_match(rules: Iterable[Rule], request: Request) -> tuple[Rule, str] | None:
@@ -211,8 +224,8 @@ def _by_value(bits: Mapping[int, Rule], name: str) -> dict[object, int]:
 
 def _size(rule: Rule) -> tuple[float, float]:
     """The bounds of a rule's tokens."""
-    most = math.inf if rule.max_tokens is None else rule.max_tokens
-    return (rule.min_tokens or 0, most)
+    most = math.inf if rule.max_prompt_tokens is None else rule.max_prompt_tokens
+    return (rule.min_prompt_tokens or 0, most)
 
 
 def _read(messages: Iterable[Message]) -> tuple[str, str, int, bool]:
@@ -242,10 +255,10 @@ def _plain_reasons(rule: Rule) -> Iterator[str]:
     """The conditions that read the same whatever the request is."""
     if rule.tasks is not None:
         yield f"the task is {' or '.join(map(repr, rule.tasks))}" if rule.tasks else "no task given"
-    if rule.min_tokens is not None:
-        yield f"at least {rule.min_tokens:,} tokens"
-    if rule.max_tokens is not None:
-        yield f"at most {rule.max_tokens:,} tokens"
+    if rule.min_prompt_tokens is not None:
+        yield f"at least {rule.min_prompt_tokens:,} tokens"
+    if rule.max_prompt_tokens is not None:
+        yield f"at most {rule.max_prompt_tokens:,} tokens"
     for name in ("tools", "images", "schema"):
         if (wanted := getattr(rule, name)) is not None:
             yield f"{'has' if wanted else 'no'} {name}"

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cascade.providers._anthropic_messages import instructs, system_of, tool_of, turns_of
-from cascade.providers._anthropic_schema import in_words, output_schema
+from cascade.providers._anthropic_schema import output_schema
+from cascade.structured import in_words
 from cascade.types import Request
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from cascade.errors import BadRequest
-
 FORMATS = frozenset(
     {
         "date-time", "time", "date", "duration", "email",
@@ -43,19 +41,6 @@ def output_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
         return _closed(schema)
     except (_Inexpressible, TypeError, ValueError, RecursionError):
         return None  # what is no schema at all is told in words, or refused, as well
-
-
-def in_words(schema: Mapping[str, Any]) -> str:
-    """The instruction to answer by `schema`.
-
-    Raises:
-        BadRequest: it is no JSON.
-    """
-    try:
-        text = json.dumps(schema, ensure_ascii=False, allow_nan=False, default=dict)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadRequest(f"the schema cannot be written as JSON: {error}") from None
-    return f"Answer with JSON that matches this JSON schema, and with nothing else:\n{text}"
 
 
 def _check_references(schema: Mapping[str, Any]) -> None:

@@ -85,6 +85,7 @@ class MessageStream:
         self.assembly.id = string(message.get("id"))
         self._count(message.get("usage"))
         self._usage.pop("output_tokens", None)
+        self.assembly.usage = usage_of({**self._usage, "output_tokens": 0})
 
     def _finish(self, body: Mapping[str, Any]) -> bool:
         self._count(body.get("usage"))
@@ -121,6 +122,11 @@ class MessageStream:
                 return self._add_text(delta.get("text"))
             case "input_json_delta":
                 return self._add_input(self._index(body), string(delta.get("partial_json")) or "")
+            case "thinking_delta":
+                self.assembly.thought += len(string(delta.get("thinking")) or "")
+                return True
+            case "signature_delta":
+                return True
         return False
 
     def _add_text(self, text: object) -> bool:

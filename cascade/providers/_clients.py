@@ -15,7 +15,9 @@ from cascade.providers._body import HttpResponse
 Timeouts = tuple[float | None, float | None, float | None, float | None]
 """Seconds to connect, to read, to write, and to wait for a connection."""
 
-POOL = httpx2.Limits(max_connections=256, max_keepalive_connections=256)
+POOL = httpx2.Limits(max_connections=None, max_keepalive_connections=256)
+"""How many calls run at once is for `Limits` to say: a call that waits here would seem to have been
+kept waiting by its endpoint."""
 
 
 class HttpClient(Protocol):

@@ -32,7 +32,7 @@ def mapping(value: object, what: str, host: str) -> Mapping[str, Any]:
     Raises:
         MalformedAnswer: it is none; the error says that `what` is missing.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict | Mapping):  # a dict is told six times as fast
         raise MalformedAnswer(f"{host} answered without {what}", status=200)
     return value
 

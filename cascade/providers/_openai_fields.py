@@ -34,7 +34,7 @@ def arguments_of(arguments: object, host: str) -> str:
 
 def usage_of(usage: object) -> Usage | None:
     """The tokens, None where they are not told or make no sense."""
-    if not isinstance(usage, Mapping):
+    if usage is None or not isinstance(usage, Mapping):
         return None
     prompt, answer = map(count, (usage.get("prompt_tokens"), usage.get("completion_tokens")))
     if prompt is None or answer is None:

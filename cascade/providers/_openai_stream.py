@@ -93,7 +93,8 @@ class ChatStream:
             check_whole(reason, self._host)
         self.assembly.finish_reason = reason or self.assembly.finish_reason
         delta = choice.get("delta")
-        told = self._add_logprobs(choice.get("logprobs"))
+        logprobs = choice.get("logprobs")
+        told = logprobs is not None and self._add_logprobs(logprobs)
         return bool(delta and self._add(mapping(delta, "a readable delta", self._host))) or told
 
     def _add(self, delta: Mapping[str, Any]) -> bool:
@@ -102,10 +103,14 @@ class ChatStream:
         if refusal:
             self.assembly.add_refusal(refusal)
         calls = delta.get("tool_calls")
-        pieces = calls if isinstance(calls, list) else []
-        for piece in pieces:
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought:
+            self.assembly.thought += len(string(thought) or "")
+        if not isinstance(calls, list):
+            return bool(text or refusal or thought)
+        for piece in calls:
             self._add_call(mapping(piece, "a readable tool call", self._host))
-        return bool(text or refusal or pieces)
+        return bool(text or refusal or calls or thought)
 
     def _add_call(self, piece: Mapping[str, Any]) -> None:
         function = mapping(piece.get("function") or {}, "a tool call's function", self._host)

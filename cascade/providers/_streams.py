@@ -21,14 +21,15 @@ MAX_STREAM_BYTES = 64 << 20
 MAX_ANSWER_CHARS = 8 << 20
 """Characters of text and tool calls that are read of one stream."""
 
-MAX_TOKENS_TOLD = 1 << 20
-"""Tokens whose log probabilities are read of one stream."""
-
 MAX_TOOL_CALLS = 1024
 """Tool calls that are read of one stream; OpenAI offers a model 128 tools at most."""
 
 SECONDS_AFTER_END = 0.1
 """How long the end of the response may take after that of the answer, to keep the connection."""
+
+
+BYTES_AFTER_END = 64 << 10
+"""How much of what comes after the end is read for the same purpose."""
 
 
 class AnswerReader(Protocol):
@@ -110,8 +111,11 @@ def _fed(part: bytes, parser: EventParser, reader: AnswerReader, host: str) -> b
 async def _read_out(parts: AsyncIterator[bytes]) -> None:
     """Read the end of the response, so that its connection can take the next call."""
     with anyio.move_on_after(SECONDS_AFTER_END), suppress(ProviderError, *http_errors()):
-        async for _ in parts:
-            pass
+        left = BYTES_AFTER_END
+        async for part in parts:
+            left -= len(part)
+            if left < 0:
+                break
 
 
 async def steps_of_whole(

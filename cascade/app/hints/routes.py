@@ -60,12 +60,12 @@ def _texts(wide: Rule, narrow: Rule) -> bool:
 
 
 def _sizes(wide: Rule, narrow: Rule) -> bool:
-    least = wide.min_tokens or 0
-    if wide.max_tokens is not None and (
-        narrow.max_tokens is None or narrow.max_tokens > wide.max_tokens
+    least = wide.min_prompt_tokens or 0
+    if wide.max_prompt_tokens is not None and (
+        narrow.max_prompt_tokens is None or narrow.max_prompt_tokens > wide.max_prompt_tokens
     ):
         return False
-    return (narrow.min_tokens or 0) >= least
+    return (narrow.min_prompt_tokens or 0) >= least
 
 
 def unreachable_route(found: Inspection) -> Iterator[Hint]:

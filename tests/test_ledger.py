@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.policy.budget import MIN_ATTEMPT_SECONDS, Ledger
+from cascade.policy.ledger import MIN_ATTEMPT_SECONDS, Ledger
 
 seconds = st.floats(-1e6, 1e6)
 

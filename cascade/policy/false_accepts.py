@@ -27,6 +27,11 @@ class FalseAccepts:
         return type(self)(self.samples + 1, self.contradicted + (not agrees))
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """Both numbers, to be saved."""
+        return self.samples, self.contradicted
+
+    @property
     def rate(self) -> float | None:
         """The share of false accepts among the samples, None without any."""
         return self.contradicted / self.samples if self.samples else None
