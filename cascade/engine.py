@@ -240,7 +240,7 @@ class Cascade(Reloadable):
     async def aclose(self) -> None:
         """End background work and close the connections that this cascade's providers opened."""
         await self._background.close()
-        self._memory.save(now=True)
+        await self._memory.close()
         for tier in (*self._retired, *self.tiers):
             await tier.aclose()
 

@@ -4,6 +4,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import anyio
+import anyio.to_thread
+
 from cascade.dispatch import Dispatch
 from cascade.policy.purse import Purse
 
@@ -11,6 +14,9 @@ logger = logging.getLogger("cascade")
 
 INTERVAL = 5.0
 """Seconds between two savings while requests come in."""
+
+FLUSH_SECONDS = 0.5
+"""How long the end of a cascade waits for a sink; one that keeps a thread goes on after it."""
 
 VERSION = 1
 
@@ -58,7 +64,7 @@ class Memory:
         self._taken = True
         try:
             state = self._keepers[0].recall()
-            if state is not None and state.get("version") == VERSION:
+            if state is not None:
                 self._go_on_from(state)
         except Exception:  # what was learned is not worth a request
             logger.exception("the state of an earlier process could not be taken up")
@@ -67,6 +73,8 @@ class Memory:
         purse = self._dispatch.purse
         if purse is not None and "purse" in state:
             purse.take(Purse.from_json(state["purse"]))
+        if state.get("version") != VERSION:
+            return  # nothing was saved before the end, or by a version that saved otherwise
         passed = max(0.0, self._wall() - state["wall"])
         shift = self._clock() - state["clock"] - passed
         self._dispatch.monitors.restore(state["monitors"], shift, self._dispatch.route)
@@ -82,6 +90,14 @@ class Memory:
                 keeper.remember(state)
             except Exception:  # nor is what will be
                 logger.exception("the state could not be saved")
+
+    async def close(self) -> None:
+        """Save the state, and wait until the sinks have written what they were given."""
+        self.save(now=True)
+        for keeper in self._keepers:
+            flush = getattr(keeper, "flush", None)
+            if flush is not None:
+                await anyio.to_thread.run_sync(flush, FLUSH_SECONDS)
 
     def _state(self) -> dict[str, Any]:
         purse = self._dispatch.purse

@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 
 from benchmarks.model_server import Model, ModelServer
 from cascade import Cascade
-from cascade.app.batch import json_or_none, run_batch
+from cascade.app.answers import json_or_none
+from cascade.app.batch import run_batch
 from cascade.app.cli import app
 from cascade.app.job import Order
 from cascade.app.journal import opened

@@ -135,6 +135,15 @@ async def test_it_is_saved_every_few_seconds_and_at_the_end() -> None:
     assert notebook.saved == 3
 
 
+async def test_spend_that_a_sink_knows_of_counts_without_a_saved_state() -> None:
+    notebook = Notebook()
+    day = int(DAY // 86_400)
+    notebook.state = {"purse": {"version": 1, "today": {"day": day, "spent": 10**12}, "routes": {}}}
+    engine = process(notebook, Clock(), Clock(DAY))
+    await ask(engine)
+    assert engine.budgets()["today"].spent > 1.0
+
+
 class Broken(Notebook):
     def remember(self, state: Mapping[str, Any]) -> None:
         raise OSError("no space left")

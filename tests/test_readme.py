@@ -27,8 +27,9 @@ def snippets() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("source", "printed"), snippets())
 def test_a_python_snippet_prints_what_stands_below_it(
-    source: str, printed: str, monkeypatch: pytest.MonkeyPatch
+    source: str, printed: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
     out = io.StringIO()

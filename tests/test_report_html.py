@@ -1,174 +1,188 @@
 """The report as an HTML page: whole, safe, and with every figure in it."""
 
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
-from cascade.policy.false_accepts import FalseAccepts
-from cascade.reports.figures import (
-    Advice,
-    CallFigures,
-    GateFigures,
-    Part,
-    Report,
-    RouteFigures,
-    Share,
-    Slot,
-    Span,
-    Spread,
-    TierFigures,
-    TierSlot,
-    Timeline,
-    Totals,
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cascade.reports import _words as words
+from cascade.reports._markup import Html, tag
+from cascade.reports._scales import moment
+from cascade.reports._style import STYLE
+from cascade.reports.figures import Advice, Report, Share, Spread, Totals
+from cascade.reports.html import FEW, page
+from tests.sample_report import NOTHING, START, Page, report
+
+COUNTS = (
+    "requests unpriced samples unpriced_samples compared input_tokens output_tokens answered turns"
+    " skipped calls verdicts turned_down failed abstained"
 )
+COSTS = (
+    "cost routing_cost rejected_cost audit_cost compared_cost strongest_cost saving turn_cost"
+    " onward_cost"
+)
+SHARES = "share saving_share threshold cost_break_even latency_break_even"
+SHOWN: dict[str, Callable[[Any], str]] = (
+    dict.fromkeys(COUNTS.split(), words.count)
+    | dict.fromkeys(COSTS.split(), words.usd)
+    | dict.fromkeys(SHARES.split(), words.percent)
+    | dict.fromkeys(["since", "until", "first", "last", "start"], moment)
+)
+UNSEEN = {"code", "subject", "numbers", "monitored", "by", "timelines"}
+"""What stands in an advice's words, what is no figure, and what is looked for by itself."""
 
-START = 1_762_560_000.0
-SLOT = 86_400
-DAYS = 14
+
+def figures(of: object) -> Iterator[str]:
+    """Every figure and name of a report, as people read it."""
+    assert is_dataclass(of)
+    for field in fields(of):
+        value = getattr(of, field.name)
+        if value is not None and field.name not in UNSEEN:
+            yield from shown(field.name, value)
 
 
-def share(hits: int, total: int) -> Share:
-    low, high = FalseAccepts(total, hits).interval
-    return Share(hits, total, hits / total if total else None, low, high)
+def shown(name: str, value: Any) -> Iterator[str]:
+    match value:
+        case Share():
+            yield from (words.interval(value), words.among(value))
+        case Spread():
+            yield words.spread(value)
+        case tuple():
+            yield from (each for part in value for each in figures(part))
+        case str():
+            yield value
+        case Mapping():
+            yield words.counts(value)
+        case _ if is_dataclass(value):
+            yield from figures(value)
+        case _:
+            yield SHOWN[name](value)
 
 
-NOTHING = Spread.of([])
-NO_SHARE = share(0, 0)
-LEAST = "AtLeast(0.8, MeanProbability)"
+def test_every_figure_and_name_of_the_report_is_in_the_page() -> None:
+    read = Page(page(found := report())).text
+    advice = found.advice[0]
+    wanted = set(figures(replace(found, advice=()))) | {advice.title, advice.text}
+    assert len(wanted) > 100
+    assert {each for each in wanted if each not in read} == set()
 
 
-def totals(name: str | None, requests: int, k: float) -> Totals:
-    """Figures that differ in every place, so that each can be looked for."""
-    return Totals(
-        name=name,
-        requests=requests,
-        outcomes={"accepted": requests - 7, "exhausted": 7},
-        parts=(
-            Part("small", requests // 2, (requests // 2) / requests),
-            Part("large", requests - requests // 2 - 7, (requests - requests // 2 - 7) / requests),
-            Part(None, 7, 7 / requests),
-        ),
-        cost=1.2345 * k,
-        routing_cost=0.0171 * k,
-        rejected_cost=0.2313 * k,
-        unpriced=3,
-        samples=41,
-        audit_cost=0.0717 * k,
-        unpriced_samples=2,
-        compared=requests - 11,
-        compared_cost=1.1919 * k,
-        strongest_cost=4.8181 * k,
-        saving=3.5545 * k,
-        saving_share=0.7377,
-        input_tokens=123_456,
-        output_tokens=65_432,
-        seconds=Spread(requests, 0.4321, 2.345, 7.891),
-        first_text=Spread(99, 0.1234, 0.5678, 0.9876),
+def test_a_page_needs_nothing_from_elsewhere() -> None:
+    text = page(report())
+    assert re.findall(r"//|url\(|@import|@font-face|\ssrc", text) == []
+    assert set(Page(text).names) & {"script", "link", "img", "iframe"} == set()
+    assert all(link.startswith("#") for link in Page(text).all("href"))
+    assert "default-src 'none'; style-src 'unsafe-inline'" in Page(text).all("content")
+
+
+def test_every_reference_leads_to_one_element() -> None:
+    read = Page(page(report()))
+    ids = read.all("id")
+    assert len(ids) == len(set(ids))
+    used = [each[1:] for each in read.all("href")]
+    used += [*read.all("aria-labelledby"), *read.all("aria-describedby")]
+    assert used
+    assert set(used) <= set(ids)
+
+
+HOSTILE = ["<script>alert(1)</script>", "</title>", "&amp;", "\"'`", "\x00\x1b", "\ud800"]
+
+
+@given(st.text() | st.sampled_from(HOSTILE))
+def test_whatever_things_are_called_is_text_and_no_markup(name: str) -> None:
+    text = page(report(name, small=name))
+    text.encode()
+    read, plain = Page(text), Page(page(report("chat", small="chat")))
+    assert read.names == plain.names
+    assert [list(each) for _, each in read.found] == [list(each) for _, each in plain.found]
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
+def test_a_text_is_read_as_it_was_written(text: str) -> None:
+    read = Page(tag("p", text, title=text))
+    assert "".join(read.pieces) == text
+    assert read.found[0][1]["title"] == text
+
+
+def test_markup_is_put_in_as_it_is() -> None:
+    assert tag("b", Html("<i></i>"), "<i>", class_=None, aria_label=0.25) == (
+        '<b aria-label="0.25"><i></i>&lt;i&gt;</b>'
     )
 
 
-def tier(route: str | None, name: str, *, last: bool = False) -> TierFigures:
-    return TierFigures(
-        route=route,
-        tier=name,
-        answered=611,
-        share=0.5092,
-        turns=1177,
-        skipped=23,
-        fallback=NO_SHARE if last else share(455, 1166),
-        monitored=not last and route is not None,
-        threshold=None if last else 0.4321,
-        threshold_from=None if last else "auto",
-        cost_break_even=None if last else 0.8123,
-        latency_break_even=None if last else 0.6234,
-        cost=0.9191,
-        unpriced=13,
-        turn_cost=0.000781,
-        onward_cost=None if last else 0.004321,
-        seconds=Spread(1177, 0.3141, 1.618, 2.718),
-        phase=None if last else "cascading",
-        false_accepts=NO_SHARE if last else share(5, 39),
-    )
+def test_the_page_has_colours_for_light_dark_and_paper() -> None:
+    assert "color-scheme: light dark" in STYLE
+    assert "@media (prefers-color-scheme: dark) { :root {" in STYLE
+    assert "@media print { :root { color-scheme: light;" in STYLE
+    assert STYLE in page(report())
 
 
-def slots(small: str) -> tuple[Slot, ...]:
-    """Two weeks of days; the third has no request."""
-    return tuple(
-        Slot(
-            start=START + SLOT * day,
-            requests=100,
-            cost=0.09,
-            audit_cost=0.01,
-            compared_cost=0.08,
-            strongest_cost=0.3,
-            seconds=Spread(100, 0.5, 1.0, 2.0),
-            tiers=(
-                TierSlot(small, 90, 10, share(20 + 2 * day, 85), Spread(90, 0.3, 0.7, 0.9)),
-                TierSlot("large", 55, 0, NO_SHARE, NOTHING),
-            ),
-        )
-        for day in range(DAYS)
-        if day != 3
-    )
+EMPTY = Totals(
+    "all", 0, {}, (), 0.0, 0.0, 0.0, 0, 0, 0.0, 0, 0, 0.0, 0.0, None, None, 0, 0, NOTHING, NOTHING
+)  # fmt: skip
 
 
-def report(route: str = "chat", *, small: str = "small", by: str = "day") -> Report:
-    """A report of every kind of figure."""
-    tiers = (replace(tier(route, "small"), tier=small), tier(route, "large", last=True))
-    timeline = Timeline(route, SLOT, slots(small))
-    return Report(
-        since=START,
-        until=None,
-        first=START + 60,
-        last=START + SLOT * DAYS,
-        by=by,
-        total=totals("all", 1201, 1.0),
-        groups=(totals("2025-11-08", 801, 0.6), totals(None, 400, 0.4)),
-        routes=(
-            RouteFigures(route, totals(route, 1001, 0.9), tiers),
-            RouteFigures("other", totals("other", 200, 0.1), (tier("other", "large", last=True),)),
-        ),
-        tiers=(tier(None, "small"), tier(None, "large", last=True)),
-        models=(
-            CallFigures(
-                "gpt-mini",
-                None,
-                1313,
-                {"answered": 1300, "failed": 13},
-                {"RateLimited 429": 13},
-                0.8765,
-                4,
-                88_888,
-                77_777,
-                Spread(1300, 0.2468, 1.357, 3.579),
-            ),
-        ),
-        deployments=(
-            CallFigures(
-                "gpt-mini",
-                "eu",
-                656,
-                {"answered": 656},
-                {},
-                0.4545,
-                0,
-                44_444,
-                33_333,
-                Spread(656, 0.1357, 1.246, 3.468),
-            ),
-        ),
-        gates=(
-            GateFigures(
-                route, small, "AtLeast(0.8, MeanProbability)", 1166, 431, 432, 17, {"0.71 < 0.8": 9}
-            ),
-            GateFigures(route, small, "NotEmpty", 1167, 0, 1, 0, {}),
-        ),
-        history=(
-            Span(route, small, "cascading", START, START + 5 * SLOT, 510, share(123, 500)),
-            Span(route, small, "bypassed", START + 5 * SLOT, START + 6 * SLOT, 77, NO_SHARE),
-        ),
-        timelines=(replace(timeline, route=None), timeline),
-        advice=(
-            Advice(
-                route, "move-up", small, small, "Start at large", "71 % fall back.", {"rate": 0.71}
-            ),
-        ),
-    )
+def bare(total: Totals, **given: Any) -> Report:
+    """A report of next to nothing."""
+    lists = ["groups", "routes", "tiers", "models", "deployments", "gates", "history"]
+    nothing: dict[str, Any] = dict.fromkeys([*lists, "timelines", "advice"], ())
+    start = None if not total.requests else START
+    return Report(None, None, start, start, "route", total, **(nothing | given))
+
+
+def test_a_page_about_nothing_says_so() -> None:
+    read = Page(page(bare(EMPTY)))
+    assert "no requests" in read.text
+    assert "The log has no requests of this time" in read.text
+    assert not {"table", "figure", "nav"} & set(read.names)
+
+
+@pytest.mark.parametrize(
+    ("requests", "said"),
+    [
+        pytest.param(1, "Only 1 request: ", id="one"),
+        pytest.param(FEW - 1, f"Only {FEW - 1} requests: ", id="few"),
+    ],
+)
+def test_a_page_about_few_requests_says_so(requests: int, said: str) -> None:
+    read = Page(page(bare(replace(EMPTY, requests=requests)))).text
+    assert said in read
+    assert "None: nothing in these figures calls for a change" in read
+    assert "No fallback monitor has seen an answer that was judged." in read
+
+
+def test_a_page_about_enough_requests_has_no_such_caution() -> None:
+    assert "Only " not in Page(page(bare(replace(EMPTY, requests=FEW)))).text
+
+
+def test_what_is_not_known_is_not_drawn() -> None:
+    read = Page(page(bare(replace(EMPTY, requests=FEW))))
+    assert read.names.count("figure") == 1
+    assert "Net saving\n–" in read.text
+
+
+def test_what_the_costs_lack_is_said() -> None:
+    read = Page(page(report())).text
+    assert "3 requests had calls without a known price, which the cost lacks." in read
+    assert "2 audit samples had calls without a known price." in read
+    assert "Of 11 requests it is not known what always asking the strongest tier would" in read
+    known = replace(report(), total=replace(EMPTY, requests=FEW, compared=FEW))
+    assert "of always strongest, audits counted" in (read := Page(page(known)).text)
+    assert "had calls without" not in read
+    assert "is not known what" not in read
+
+
+def test_the_gravest_advice_comes_first() -> None:
+    idle = Advice("a", "idle-gate", "small", "NotEmpty", "this gate never fires", "Why.", {})
+    moved = replace(idle, code="move-up", title="move this task")
+    read = Page(page(bare(replace(EMPTY, requests=FEW), advice=(idle, moved)))).text
+    assert read.index("Move this task") < read.index("This gate never fires")
+
+
+def test_tags_are_grouped_under_their_name() -> None:
+    assert "Requests by tag user" in Page(page(report(by="tag:user"))).text
+    assert "Requests by day" not in Page(page(report(by="route"))).text

@@ -21,7 +21,6 @@ A run can be killed at any moment: the same command goes on where it ended, and 
 what was under way. Another configuration is not noticed: give its answers a file of their own.
 """
 
-import json
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -31,6 +30,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cascade.app.answers import json_or_none, tool_call_object
 from cascade.app.job import Order, carry_out
 from cascade.app.job_view import exit_code, progress, show, summary, told
 from cascade.app.requests import Asked
@@ -48,7 +48,6 @@ from cascade.engine import Cascade
 from cascade.policy.routing import OnExhausted
 from cascade.result import Result
 from cascade.trace import Decision
-from gates import ToolCall
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ def _fields(result: Result[Any]) -> dict[str, Any]:
     return {
         "text": result.text,
         "parsed": json_or_none(result.parsed),
-        "tool_calls": list(map(_tool_call, result.tool_calls)),
+        "tool_calls": list(map(tool_call_object, result.tool_calls)),
         "tier": result.tier,
         "model": result.model,
         "accepted": result.accepted,
@@ -93,20 +92,6 @@ def _fields(result: Result[Any]) -> dict[str, Any]:
         "seconds": result.seconds,
         "usage": asdict(result.usage),
     }
-
-
-def json_or_none(value: object) -> object:
-    """What a gate parsed: one of a user's own may parse anything."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return value
-
-
-def _tool_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
 
 
 def run_batch(

@@ -74,7 +74,7 @@ app.command("run", epilog='Example: cascade run "Why is the sky blue?" --param t
     run_one
 )
 app.command(epilog="Example: cascade batch questions.jsonl -o answers.jsonl")(batch)
-app.command(epilog="Example: cascade explain 3f2a --log audit.db")(explain)
+app.command(epilog="Example: cascade explain 3f2a audit.db")(explain)
 app.command(epilog="Example: cascade report audit.db --since 7d")(report)
 app.command(epilog="Example: cascade record questions.jsonl -o traffic.jsonl --tiers small,large")(
     record

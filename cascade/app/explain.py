@@ -60,7 +60,7 @@ def explain(
     id: Annotated[  # noqa: A002  what a request's id is called everywhere
         str, typer.Argument(help="The request's id, or a beginning that no other has.")
     ],
-    log: Annotated[Path, typer.Option("--log", "-l", help="The audit log.")] = Path("audit.db"),
+    log: Annotated[Path, typer.Argument(help="The audit log.")] = Path("audit.db"),
     content: Annotated[
         bool, typer.Option("--content", help="Show what was asked and answered, if captured.")
     ] = False,

@@ -19,13 +19,12 @@ version 1:
     trace       the whole trace: `Trace.to_dict`
 """
 
-import json
 from dataclasses import asdict
 from typing import Any
 
+from cascade.app.answers import json_or_none, tool_call_object
 from cascade.result import Result, Unanswered
 from cascade.trace import Trace
-from gates import ToolCall
 
 VERSION = 1
 
@@ -37,8 +36,8 @@ def answer(result: Result) -> dict[str, Any]:
         "answered": True,
         "accepted": result.accepted,
         "text": result.text,
-        "parsed": _json_or_none(result.parsed),
-        "tool_calls": list(map(_tool_call, result.tool_calls)),
+        "parsed": json_or_none(result.parsed),
+        "tool_calls": list(map(tool_call_object, result.tool_calls)),
         "finish_reason": result.response.finish_reason,
         "model": result.model,
         **_facts(result.trace),
@@ -74,17 +73,3 @@ def _facts(trace: Trace) -> dict[str, Any]:
         "seconds": trace.seconds,
         "usage": asdict(trace.usage),
     }
-
-
-def _json_or_none(value: object) -> object:
-    """What a gate parsed; one of a user's own may parse anything."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return None
-    return value
-
-
-def _tool_call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}

@@ -1,7 +1,7 @@
 """The story of one request, from the audit log, and how it is told to people."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -179,13 +179,21 @@ def _content(content: Content | None, wanted: bool) -> Iterator[Node]:
     elif not wanted:
         yield Node("content was captured: --content shows it")
     else:
-        for message in content.messages:
-            yield _said(str(message.get("role")), message.get("content"))
-        yield _said("answer", content.answer)
+        yield from map(_message, content.messages)
+        if content.answer is not None:
+            yield _said("answer", content.answer)
 
 
-def _said(who: str, what: object) -> Node:
-    text = what if isinstance(what, str) else json.dumps(what, ensure_ascii=False)
+def _message(message: Mapping[str, Any]) -> Node:
+    rest = {name: value for name, value in message.items() if name != "role"}
+    text = rest.pop("content", None)
+    if isinstance(text, str) and not rest:
+        return _said(str(message.get("role")), text)
+    shown = json.dumps({**rest, "content": text}, ensure_ascii=False)
+    return _said(str(message.get("role")), shown)
+
+
+def _said(who: str, text: str) -> Node:
     return Node(who, tuple(map(Node, text.splitlines())))
 
 

@@ -80,7 +80,13 @@ def lines_plot(
     shapes += [tag("path", d=_path(run), class_=f"line {s.kind}") for s in lines for run in s.runs]
     box = f"0 0 {UNITS} {UNITS}"
     stretched = tag(
-        "svg", *shapes, viewBox=box, preserveAspectRatio="none", width="100%", height="100%"
+        "svg",
+        *shapes,
+        viewBox=box,
+        preserveAspectRatio="none",
+        overflow="visible",
+        width="100%",
+        height="100%",
     )
     lone = (_dot(run[0], s.kind) for s in lines for run in s.runs if len(run) == 1)
     return _svg(caption, "over-time", (stretched, *lone, *_y_labels(y), *_x_labels(x)))

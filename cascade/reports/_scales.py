@@ -8,6 +8,7 @@ from typing import Final
 
 DAY: Final = 86_400.0
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_TINY: Final = 1e-12
 _LOG_RATIO: Final = 30.0
 """From the smallest to the largest value, over which a logarithmic axis reads better."""
 
@@ -32,8 +33,12 @@ class Scale:
         """The place of a value, 0 to 1; what lies outside stands at the end."""
         low, high = self.low, self.high
         if self.logarithmic:
-            value, low, high = (math.log(max(each, 1e-12)) for each in (value, low, high))
+            value, low, high = (math.log(max(each, _TINY)) for each in (value, low, high))
         return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+QUARTERS: Final = [Tick(at, f"{100 * at:.0f} %") for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
+"""Of an axis for shares."""
 
 
 def upward(values: Sequence[float], ticks: int = 4, *, least: float = 0.0) -> tuple[Scale, float]:
@@ -43,7 +48,7 @@ def upward(values: Sequence[float], ticks: int = 4, *, least: float = 0.0) -> tu
     """
     high = max((*values, least, 0.0))
     low = min((*values, 0.0))
-    step = nice_step((high - low) or 1.0, ticks)
+    step = nice_step(high - low if high - low > _TINY else 1.0, ticks)
     return Scale(math.floor(low / step) * step, max(1, math.ceil(high / step - 1e-9)) * step), step
 
 
@@ -62,7 +67,7 @@ def steps_of(scale: Scale, step: float) -> list[float]:
 
 def durations(values: Sequence[float]) -> tuple[Scale, list[float]]:
     """An axis for seconds and the values of its ticks: logarithmic where they lie far apart."""
-    positive = [value for value in values if value > 0]
+    positive = [value for value in values if value > _TINY]
     if not positive or max(positive) / min(positive) < _LOG_RATIO:
         scale, step = upward(values)
         return scale, steps_of(scale, step)

@@ -82,7 +82,8 @@ summary { cursor: pointer; color: var(--blue); padding: .25rem 0; }
 .scroll:focus-visible, a:focus-visible, summary:focus-visible { outline: 2px solid var(--blue);
   outline-offset: 2px; }
 figure .scroll { max-height: 22rem; overflow-y: auto; margin-bottom: 0; }
-table { overflow-wrap: break-word; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums;
+  overflow-wrap: break-word; }
 caption { text-align: left; font-weight: 600; font-size: 1rem; padding: .25rem 0; }
 th, td { padding: .3rem .5rem; border-bottom: 1px solid var(--rule); text-align: left;
   vertical-align: top; }

@@ -3,6 +3,7 @@ dash.
 """
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Final
 
 from cascade.reports.figures import Share, Spread
@@ -28,9 +29,11 @@ def usd(cost: float | None) -> str:
     if cost is None:
         return UNKNOWN
     size = abs(cost)
-    digits = f"{size:,.2f}" if size >= 1 else f"{size:.4g}"
-    if "e" in digits:
-        digits = f"{size:.10f}".rstrip("0")
+    if size >= 1:
+        digits = f"{size:,.2f}"
+    else:
+        decimals = 3 - floor(log10(size)) if size else 0
+        digits = f"{size:.{decimals}f}".rstrip("0").rstrip(".") or "0"
     return f"{MINUS if cost < 0 else ''}${digits}"
 
 

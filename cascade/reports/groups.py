@@ -43,7 +43,7 @@ def _route(walk: Walk) -> str:
 
 
 def _model(walk: Walk) -> str | None:
-    return walk.sampled_model if walk.is_sample else walk.model
+    return walk.model if walk.sampled is None else walk.sampled.model
 
 
 def _day(walk: Walk) -> str:

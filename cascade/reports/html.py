@@ -4,14 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cascade.reports import _words as words
-from cascade.reports._charts import (
-    cost_figure,
-    fallback_figures,
-    gates_figure,
-    latency_figure,
-    shares_figure,
-)
+from cascade.reports._bars import gates_figure, latency_figure, shares_figure
 from cascade.reports._markup import NOTHING, Html, joined, tag
+from cascade.reports._over_time import cost_figure, fallback_figures
 from cascade.reports._scales import moment
 from cascade.reports._style import STYLE
 from cascade.reports._tables import (
@@ -178,12 +173,9 @@ def _fallback(report: Report) -> Html:
         return _note("No fallback monitor has seen an answer that was judged.")
     monitored = sum(t.monitored and t.fallback.total > 0 for t in tiers_of(report.routes))
     rest = monitored - len(figures)
-    more = (
-        _note(f"{rest:,} more tiers with fewer answers: see the table of tiers.")
-        if rest
-        else NOTHING
-    )
-    return joined(_plots(figures), more)
+    some = "1 more tier lies" if rest == 1 else f"{rest:,} more tiers lie"
+    more = _note(f"{some} further under the threshold: see the table of tiers.")
+    return joined(_plots(figures), more if rest else NOTHING)
 
 
 def _requests(report: Report) -> Html:

@@ -89,9 +89,9 @@ class TierTally:
         if sample.tier is None:
             return
         self.reference = sample.tier
-        if sample.sampled_cost is not None and not sample.unpriced:
-            surplus = self.above.setdefault(sample.tier, Mean())
-            surplus.add(sample.sampled_cost - sample.cost)
+        own = None if sample.sampled is None else sample.sampled.cost
+        if own is not None and not sample.unpriced:
+            self.above.setdefault(sample.tier, Mean()).add(own - sample.cost)
 
     @property
     def phases(self) -> Iterable[Sighting]:
@@ -132,7 +132,7 @@ class TiersTally:
 
     def add(self, walk: Walk) -> None:
         """Count a request, or a sample."""
-        if walk.is_sample:
+        if walk.sampled is not None:
             if walk.audit_tier is not None:
                 self._tier(walk.audit_tier).add_sample(walk)
             return

@@ -74,7 +74,7 @@ class _Slot:
         self.tiers: dict[str, _TierSlot] = {}
 
     def add(self, walk: Walk) -> None:
-        if walk.is_sample:
+        if walk.sampled is not None:
             self.audit_cost += walk.cost
             return
         self.requests += 1

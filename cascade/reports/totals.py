@@ -31,7 +31,7 @@ class Tally:
 
     def add(self, walk: Walk) -> None:
         """Count a request, or a sample."""
-        if walk.is_sample:
+        if walk.sampled is not None:
             self._samples += 1
             self._audit_cost += walk.cost
             self._unpriced_samples += walk.unpriced

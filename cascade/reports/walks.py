@@ -33,12 +33,17 @@ class Step(NamedTuple):
     unpriced: int
 
 
-class Walk(NamedTuple):
-    """A row of `requests`, with its steps.
-
-    `sampled_model` and `sampled_cost` are the model of the request sampled, and what the turn cost
-    whose answer was accepted.
+class Sampled(NamedTuple):
+    """What is known of the request sampled: its model, and the cost of the turn whose answer was
+    accepted; None where the log does not say.
     """
+
+    model: str | None
+    cost: float | None
+
+
+class Walk(NamedTuple):
+    """A row of `requests`, with its steps; `sampled` is set on audit samples."""
 
     number: int
     started: float
@@ -54,12 +59,10 @@ class Walk(NamedTuple):
     input_tokens: int
     output_tokens: int
     tags: str | None
-    is_sample: int
     audit_tier: str | None
     audit_agrees: int | None
-    sampled_model: str | None
-    sampled_cost: float | None
     routing_cost: float
+    sampled: Sampled | None
     steps: tuple[Step, ...]
 
     @property
@@ -70,11 +73,22 @@ class Walk(NamedTuple):
 
 def walks(connection: sqlite3.Connection, period: Period) -> Iterator[Walk]:
     """The requests and samples of a period."""
+    known = _sampled(connection, period)
     rows = connection.execute(_WALKS, period.bounds)
     for _, group in groupby(rows, itemgetter(0)):
         lines = list(group)
+        *own, of = lines[0][:_OWN]
         steps = tuple(Step._make(line[_OWN:]) for line in lines if line[_OWN] is not None)
-        yield Walk._make((*lines[0][:_OWN], steps))
+        yield Walk._make((*own, None if of is None else known.get(of, _FORGOTTEN), steps))
+
+
+def _sampled(connection: sqlite3.Connection, period: Period) -> dict[str, Sampled]:
+    """The requests that samples of the period are of, by id; the latest of equal ones.
+
+    Ids have no index: this goes once through all requests.
+    """
+    rows = connection.execute(_SAMPLED, period.bounds)
+    return {id_: Sampled(model, cost) for id_, model, cost in rows}
 
 
 def first_and_last(
@@ -89,23 +103,26 @@ def first_and_last(
 WITHIN: Final = "started >= ? AND started < ?"
 """What holds of a request in a period."""
 _OWN: Final = len(Walk._fields) - 1
+_FORGOTTEN: Final = Sampled(None, None)
+_SAMPLED: Final = f"""
+SELECT id, model, (
+    SELECT s.cost FROM steps s
+    WHERE s.request = number AND s.decision = 'accept' AND NOT s.unpriced
+)
+FROM requests
+WHERE audit_of IS NULL
+    AND id IN (SELECT audit_of FROM requests WHERE {WITHIN} AND audit_of IS NOT NULL)
+ORDER BY number
+"""  # noqa: S608
 _WALKS: Final = """
 SELECT
     r.number, r.started, r.route, r.outcome, r.tier, r.model, r.seconds, r.first_text, r.cost,
     r.unpriced, r.strongest_cost, r.input_tokens, r.output_tokens, r.tags,
-    r.audit_of IS NOT NULL, r.audit_tier, r.audit_agrees,
-    CASE WHEN r.audit_of IS NOT NULL THEN (
-        SELECT o.model FROM requests o
-        WHERE o.id = r.audit_of AND o.audit_of IS NULL ORDER BY o.number DESC LIMIT 1
-    ) END,
-    CASE WHEN r.audit_of IS NOT NULL THEN (
-        SELECT t.cost FROM requests o JOIN steps t ON t.request = o.number
-        WHERE o.id = r.audit_of AND o.audit_of IS NULL AND t.decision = 'accept' AND NOT t.unpriced
-        ORDER BY o.number DESC LIMIT 1
-    ) END,
+    r.audit_tier, r.audit_agrees,
     coalesce((
         SELECT sum(a.cost) FROM attempts a WHERE a.request = r.number AND a.step = -1
     ), 0.0),
+    r.audit_of,
     s.tier,
     s.decision = 'accept',
     s.status IS NOT NULL OR s.decision = 'accept',

@@ -123,7 +123,8 @@ class AuditReader:
         return list({row.id: row for row in self._rows(where, *values)}.values())
 
     def _rows(self, where: str, *values: str) -> list[RequestRow]:
-        sql = f"SELECT * FROM requests WHERE {where} ORDER BY number"  # noqa: S608
+        chosen = f"SELECT number FROM requests WHERE {where}"  # noqa: S608
+        sql = f"SELECT * FROM requests WHERE number IN ({chosen}) ORDER BY number"  # noqa: S608
         return list(map(RequestRow._make, self.connection.execute(sql, values)))
 
 

@@ -6,6 +6,10 @@
     spending                            per UTC day and route, in the transaction of its requests
     remembered                          one document: the state to go on with after a restart
 
+No index begins with the random ids: every row would change another page, and so write 4 KiB. They
+stand in that of `started`, which is narrow and written in order, and are looked up by going through
+it: some 50 ms for a million requests.
+
 Seconds are durations unless a column says "epoch"; costs are USD; texts that are enums in
 `cascade.trace` hold their values, and a gate's status is "fail", "abstain" or "pass".
 
@@ -38,6 +42,7 @@ Seconds are durations unless a column says "epoch"; costs are USD; texts that ar
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from cascade.errors import ConfigError
@@ -76,8 +81,7 @@ CREATE TABLE requests (
     audit_samples INTEGER,
     audit_contradicted INTEGER
 );
-CREATE INDEX requests_by_id ON requests (id);
-CREATE INDEX requests_by_start ON requests (started);
+CREATE INDEX requests_by_start ON requests (started, id);
 CREATE INDEX requests_by_sampled ON requests (audit_of) WHERE audit_of IS NOT NULL;
 CREATE TABLE steps (
     request INTEGER NOT NULL,
@@ -212,7 +216,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str] = MIGRATIO
         connection.execute(f"PRAGMA application_id = {APPLICATION:d}")
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
+        with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
 

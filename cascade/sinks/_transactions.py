@@ -6,7 +6,7 @@ take 5 ms each time. So a statement here takes many rows.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Final
 
@@ -29,8 +29,13 @@ _REMEMBER: Final = (
     "INSERT INTO remembered (one, at, document) VALUES (1, ?, ?) ON CONFLICT (one)"
     " DO UPDATE SET at = excluded.at, document = excluded.document"
 )
-_OF_ID: Final = "SELECT number FROM requests WHERE id = ?1 OR audit_of = ?1"
-_OLDER: Final = "SELECT number FROM requests WHERE started < ?1 ORDER BY started, number LIMIT ?2"
+_OF_ID: Final = (
+    "SELECT number FROM requests WHERE id = ?1"
+    " UNION ALL SELECT number FROM requests WHERE audit_of = ?1"
+)
+_OLDER: Final = (
+    "SELECT number FROM requests WHERE started < ?1 ORDER BY started, id, number LIMIT ?2"
+)
 
 Document = tuple[float, str]
 """What is to be remembered: since when, in epoch seconds, and JSON."""
@@ -44,7 +49,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
+        with suppress(sqlite3.Error):  # a full disk may have done so already
             connection.execute("ROLLBACK")
         raise
 

@@ -18,7 +18,7 @@ from cascade.sinks._health import Health
 from cascade.sinks._rows import Record
 from cascade.sinks._transactions import Document, delete_older, forget, transaction, write
 
-WINDOW_SECONDS: Final = 0.05
+WINDOW_SECONDS: Final = 0.1
 """From the first record to the transaction that takes it: what comes meanwhile goes along."""
 
 BATCH: Final = 1_000

@@ -1,44 +1,34 @@
-"""From a report's figures to its plots."""
+"""Plots over time: fallback rates against their thresholds, cost against always-strongest."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cascade.reports import _words as words
 from cascade.reports._markup import Html, tag
 from cascade.reports._plots import (
-    Bar,
     Caption,
     Line,
     Shade,
     area_key,
-    bars_plot,
     figure,
     legend_of,
     lines_plot,
-    mark_key,
-    ranges_plot,
     runs_of,
 )
-from cascade.reports._scales import (
-    DAY,
-    Scale,
-    Tick,
-    durations,
-    moment,
-    steps_of,
-    time_ticks,
-    upward,
-)
+from cascade.reports._scales import DAY, QUARTERS, Scale, Tick, moment, steps_of, time_ticks, upward
 from cascade.reports._tables import Column, series_table, table
-from cascade.reports.figures import GateFigures, Report, Share, Span, TierFigures, Timeline
+from cascade.reports.figures import Report, Span, TierFigures, Timeline
+from cascade.reports.interval import share_of
+from cascade.reports.shares import Share
 
 MAX_FALLBACK: Final = 8
 """Tiers whose fallback rate is drawn: those whose rate is surely the highest for its threshold."""
-MAX_BARS: Final = 12
+EVENTS: Final = 10
+"""Judged answers under which a point says too little: there is a mean of so many to a point."""
+MIN_POINTS: Final = 8
 
 _ALL: Final = Scale(0.0, 1.0)
-_QUARTERS: Final = [Tick(at, f"{100 * at:.0f} %") for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
 def fallback_figures(report: Report) -> list[Html]:
@@ -69,31 +59,54 @@ def _fallback(
     timeline: Timeline,
     history: Sequence[Span],
 ) -> Html:
-    scale = _times(timeline)
-    points = list(_rates(timeline, tier.tier))
-    rates = runs_of(scale, _ALL, (p and (p[0], p[1]) for p in points))
-    band = runs_of(scale, _ALL, (p and (p[0], p[2], p[3]) for p in points))
-    lines = [Line("rate", "fallback rate, with its 95 % interval", rates, band), *_limits(tier)]
+    scale, (width, rates) = _times(timeline), _rates(timeline, tier.tier)
+    points = list(_with_gaps(width, rates))
+    middle = runs_of(scale, _ALL, (p and p[:2] for p in points))
+    band = runs_of(scale, _ALL, (p and (p[0], *p[2:]) for p in points))
+    lines = [Line("rate", "fallback rate, with its 95 % interval", middle, band), *_limits(tier)]
     shades = list(_bypasses(history, route, tier.tier, scale))
     legend = legend_of(lines) + ([area_key("shade", "bypassed")] if shades else [])
     title = f"Fallback rate of {tier.tier} on {route}"
-    unit = f"% of judged answers not accepted, per {_slot(timeline.seconds)}; time in UTC"
+    unit = f"% of judged answers not accepted, per {_slot(width)}; time in UTC"
     caption = Caption(id, title, unit, _told(tier, points))
-    plot = lines_plot(caption, lines, time_ticks(scale), _QUARTERS, shades)
-    same = series_table(f"{id}-table", title, timeline, tier.tier)
+    plot = lines_plot(caption, lines, time_ticks(scale), QUARTERS, shades)
+    finer = f"{title}, per {_slot(timeline.seconds)}"
+    same = series_table(f"{id}-table", finer, timeline, tier.tier)
     return figure(caption, plot, legend, _folded(title, same))
 
 
-def _rates(timeline: Timeline, tier: str) -> Iterator[tuple[float, float, float, float] | None]:
-    """Time, rate and its interval, slot by slot; None stands between slots that are apart."""
-    last = -1.0
-    for slot in timeline.slots:
-        for each in slot.tiers:
-            if each.tier == tier and each.fallback.share is not None:
-                if slot.start > last + timeline.seconds:
-                    yield None
-                last, found = slot.start, each.fallback
-                yield slot.start + timeline.seconds / 2, found.share or 0.0, found.low, found.high
+def _rates(timeline: Timeline, tier: str) -> tuple[float, dict[int, Share]]:
+    """The rates over time, by number, and the seconds between them.
+
+    Slots are joined, two by two, until they have EVENTS on average or there are few of them left.
+    """
+    turns = ((slot.start, each) for slot in timeline.slots for each in slot.tiers)
+    judged = [(start, each.fallback) for start, each in turns if each.tier == tier]
+    judged = [(start, share) for start, share in judged if share.total]
+    events, width = sum(share.total for _, share in judged), float(timeline.seconds)
+    rates = _joined(judged, width)
+    while len(rates) > MIN_POINTS and events < EVENTS * len(rates):
+        width *= 2
+        rates = _joined(judged, width)
+    return width, rates
+
+
+def _joined(judged: Iterable[tuple[float, Share]], width: float) -> dict[int, Share]:
+    sums: dict[int, tuple[int, int]] = {}
+    for start, share in judged:
+        hits, total = sums.get(int(start // width), (0, 0))
+        sums[int(start // width)] = hits + share.hits, total + share.total
+    return {number: share_of(hits, total) for number, (hits, total) in sums.items()}
+
+
+def _with_gaps(
+    width: float, rates: Mapping[int, Share]
+) -> Iterator[tuple[float, float, float, float] | None]:
+    """Time, rate and its interval; None stands between those that are apart."""
+    for number, share in rates.items():
+        if number - 1 not in rates:
+            yield None
+        yield (number + 0.5) * width, share.share or 0.0, share.low, share.high
 
 
 def _times(timeline: Timeline) -> Scale:
@@ -101,14 +114,16 @@ def _times(timeline: Timeline) -> Scale:
 
 
 def _limits(tier: TierFigures) -> Iterator[Line]:
-    limits = (
-        ("limit", "threshold", tier.threshold),
-        ("even", "cheaper under (break-even)", tier.cost_break_even),
-    )
-    for kind, name, share in limits:
-        if share is not None:
-            place = _ALL.at(share)
-            yield Line(kind, f"{name} {words.percent(share)}", [[(0.0, place), (1.0, place)]])
+    if tier.threshold is not None:
+        yield _limit("limit", "threshold", tier.threshold)
+    if tier.cost_break_even is not None:
+        name = "cheaper under" if tier.cost_break_even > 0 else "never cheaper: break-even"
+        yield _limit("even", name, tier.cost_break_even)
+
+
+def _limit(kind: str, name: str, share: float) -> Line:
+    runs = [[(0.0, share), (1.0, share)]] if 0 < share < 1 else []
+    return Line(kind, f"{name} {words.percent(share)}", runs)
 
 
 def _bypasses(history: Sequence[Span], route: str, tier: str, scale: Scale) -> Iterator[Shade]:
@@ -191,89 +206,3 @@ def _spent_table(rows: Sequence[Spent]) -> Html:
         Column("net saving", lambda row: words.usd(row.strongest - row.own)),
     )
     return table("cost-table", "Cost until then, USD", columns, rows)
-
-
-def latency_figure(report: Report) -> Html | None:
-    """How long the turns of each tier took."""
-    tiers = [tier for tier in report.tiers if tier.seconds.count]
-    if not tiers:
-        return None
-    found = [_quantiles(tier) for tier in tiers]
-    scale, values = durations([value for each in found for value in each])
-    bars = [
-        Bar(
-            tier.tier,
-            f"{tier.seconds.count:,} turns",
-            tuple(map(scale.at, each)),
-            words.spread(tier.seconds),
-        )
-        for tier, each in zip(tiers, found, strict=True)
-    ]
-    axis = "logarithmic axis" if scale.logarithmic else "linear axis"
-    told = "; ".join(f"{bar.name} {bar.figures}" for bar in bars)
-    caption = Caption("latency", "Time of a turn, by tier", f"p50 / p95 / p99, {axis}", f"{told}.")
-    legend = [mark_key(name, name) for name in ("p50", "p95", "p99")]
-    plot = ranges_plot(caption, bars, [Tick(scale.at(v), _second(v)) for v in values])
-    return figure(caption, plot, legend, _see("tiers-price", "Tiers: cost and time"))
-
-
-def _quantiles(tier: TierFigures) -> tuple[float, float, float]:
-    found = tier.seconds
-    return found.p50 or 0.0, found.p95 or 0.0, found.p99 or 0.0
-
-
-def _second(value: float) -> str:
-    return f"{value:g} s" if value >= 1 or not value else f"{1000 * value:g} ms"
-
-
-def shares_figure(report: Report) -> Html:
-    """Which tier answered how much."""
-    bars = [
-        Bar(
-            words.word(part.tier, words.NOBODY),
-            f"{part.requests:,} requests",
-            (part.share,),
-            words.percent(part.share),
-        )
-        for part in report.total.parts
-    ]
-    told = "; ".join(f"{bar.name} {bar.figures}" for bar in bars)
-    caption = Caption("shares", "Who answered", "% of all requests", f"{told}.")
-    plot = bars_plot(caption, bars, _QUARTERS)
-    return figure(caption, plot, (), _see("tiers-fallback", "Tiers: answers and fallback rate"))
-
-
-def gates_figure(report: Report) -> Html | None:
-    """How often each gate turned an answer down, over all routes."""
-    found = sorted(_by_gate(report.gates), key=lambda each: -each[1].hits)[:MAX_BARS]
-    if not found or not found[0][1].hits:
-        return None
-    scale, step = upward([share.hits for _, share in found])
-    bars = [
-        Bar(
-            gate,
-            f"of {share.total:,} asked",
-            (scale.at(share.hits),),
-            f"{share.hits:,} ({words.percent(share.share)})",
-        )
-        for gate, share in found
-    ]
-    told = "; ".join(f"{bar.name} {bar.figures} {bar.note}" for bar in bars)
-    caption = Caption(
-        "gates", "Gates that turned answers down", "answers, over all routes", f"{told}."
-    )
-    ticks = [Tick(scale.at(number), f"{number:,.0f}") for number in steps_of(scale, step)]
-    return figure(caption, bars_plot(caption, bars, ticks), (), _see("table-gates", "Gates"))
-
-
-def _by_gate(gates: Iterable[GateFigures]) -> Iterator[tuple[str, Share]]:
-    sums: dict[str, tuple[int, int]] = {}
-    for each in gates:
-        hits, total = sums.get(each.gate, (0, 0))
-        sums[each.gate] = hits + each.turned_down, total + each.verdicts
-    for gate, (hits, total) in sums.items():
-        yield gate, Share(hits, total, hits / total if total else None, 0.0, 1.0)
-
-
-def _see(anchor: str, caption: str) -> Html:
-    return tag("p", "The same figures: ", tag("a", caption, href=f"#{anchor}"), class_="unit")
