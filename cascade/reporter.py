@@ -93,10 +93,10 @@ class Story:
 class Reporter:
     """Gives every finished trace to the sinks."""
 
-    __slots__ = ("_failed", "_sinks")
+    __slots__ = ("_failed", "_givers")
 
     def __init__(self, sinks: Iterable[Sink | Archive]) -> None:
-        self._sinks = tuple(map(plain_function, sinks))
+        self._givers = tuple(map(_giver, sinks))
         self._failed: set[int] = set()
 
     def end(self, story: Story, ending: Ending, *, best: bool) -> Result[Any]:
@@ -140,24 +140,23 @@ class Reporter:
     ) -> Trace:
         """The trace, which every sink gets."""
         trace = story.trace(outcome, tier, error)
-        for sink in self._sinks:
-            self._give(sink, trace, story.errand.request, response)
+        for number, give in enumerate(self._givers):
+            try:
+                give(trace, story.errand.request, response)
+            except SinkFailed:
+                raise
+            except Exception:  # a sink must not cost the caller an answer
+                if number not in self._failed:
+                    self._failed.add(number)
+                    logger.exception("a sink failed; its further failures are not logged")
         return trace
 
-    def _give(
-        self, sink: Sink | Archive, trace: Trace, request: Request, response: Response | None
-    ) -> None:
-        try:
-            if isinstance(sink, Archive):
-                sink.keep(trace, request, response)
-            else:
-                sink(trace)
-        except SinkFailed:
-            raise
-        except Exception:  # a sink must not cost the caller an answer
-            if id(sink) not in self._failed:
-                self._failed.add(id(sink))
-                logger.exception("a sink failed; its further failures are not logged")
+
+def _giver(sink: Sink | Archive) -> Callable[[Trace, Request, Response | None], None]:
+    if isinstance(sink, Archive):
+        return sink.keep
+    function = plain_function(sink)
+    return lambda trace, _request, _response: function(trace)
 
 
 def _parsed(draft: Draft, story: Story) -> Any:

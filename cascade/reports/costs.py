@@ -137,7 +137,7 @@ def overkill(found: Evidence, tier: TierFigures) -> Advice | None:
     if fallback.high >= RARE or contradicted.high >= SMALL:
         return None
     share = _spent_above(found, tier)
-    upper = found.above(tier)[0]
+    upper = next(iter(found.above(tier)), "the tier above")
     text = (
         f"{fallback.share:.1%} of {fallback.total:,} answers of {tier.tier} were not accepted (at"
         f" most {fallback.high:.1%}), and the strongest tier contradicts {contradicted.share:.1%}"

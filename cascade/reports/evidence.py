@@ -53,8 +53,6 @@ class Evidence:
 
 
 def numbers_of(name: str, share: Share) -> Numbers:
-    """A share as numbers of an advice; nothing of nothing."""
-    if share.share is None:
-        return {}
+    """A share as numbers of an advice."""
     ends = {f"{name}_low": share.low, f"{name}_high": share.high}
-    return {f"{name}_rate": share.share, **ends, f"{name}_of": share.total}
+    return {f"{name}_rate": share.share or 0.0, **ends, f"{name}_of": share.total}

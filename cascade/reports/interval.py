@@ -19,8 +19,8 @@ def share_of(hits: int, total: int, z: float = Z) -> Share:
     """A share with Wilson's interval, at 95 % unless another `z` is given."""
     if not total:
         return Share(0, 0, None, 0.0, 1.0)
-    low = max(0.0, wilson_lower(hits, total, z))
-    high = min(1.0, 1 - wilson_lower(total - hits, total, z))
+    low = wilson_lower(hits, total, z) if hits else 0.0
+    high = 1 - wilson_lower(total - hits, total, z) if hits < total else 1.0
     return Share(hits, total, hits / total, low, high)
 
 

@@ -11,7 +11,7 @@ from cascade.reports.figures import Spread, TierFigures
 from cascade.reports.interval import Mean, share_of
 from cascade.reports.merging import add_up
 from cascade.reports.totals import Tally
-from cascade.reports.walks import Step, Walk
+from cascade.reports.walks import Sampled, Step, Walk
 from cascade.trace import Outcome
 
 
@@ -81,17 +81,15 @@ class TierTally:
         for name in _MEANS:
             getattr(self, name).merge(getattr(other, name))
 
-    def add_sample(self, sample: Walk) -> None:
-        """Count a sample of its accepted answers."""
-        if sample.audit_agrees is not None:
+    def add_sample(self, sampled: Sampled, steps: Sequence[Step]) -> None:
+        """Count a sample of its accepted answers, and what the strongest tier took for it."""
+        if sampled.agrees is not None:
             self.samples += 1
-            self.contradicted += not sample.audit_agrees
-        if sample.tier is None:
-            return
-        self.reference = sample.tier
-        own = None if sample.sampled is None else sample.sampled.cost
-        if own is not None and not sample.unpriced:
-            self.above.setdefault(sample.tier, Mean()).add(own - sample.cost)
+            self.contradicted += not sampled.agrees
+        for step in steps:
+            self.reference = step.tier
+            if sampled.cost is not None and _has_outlay(step):
+                self.above.setdefault(step.tier, Mean()).add(sampled.cost - step.cost)
 
     @property
     def phases(self) -> Iterable[Sighting]:
@@ -133,8 +131,7 @@ class TiersTally:
     def add(self, walk: Walk) -> None:
         """Count a request, or a sample."""
         if walk.sampled is not None:
-            if walk.audit_tier is not None:
-                self._tier(walk.audit_tier).add_sample(walk)
+            self._tier(walk.sampled.tier).add_sample(walk.sampled, walk.steps)
             return
         at = walk.started
         for step in walk.steps:

@@ -34,10 +34,13 @@ class Step(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """What is known of the request sampled: its model, and the cost of the turn whose answer was
-    accepted; None where the log does not say.
+    """What a sample is of: an accepted answer of `tier`. `agrees` says whether the strongest tier
+    does, None where that cannot be told; `model` and `cost` are those of the turn that gave the
+    answer, None where the log does not say.
     """
 
+    tier: str
+    agrees: int | None
     model: str | None
     cost: float | None
 
@@ -59,16 +62,12 @@ class Walk(NamedTuple):
     input_tokens: int
     output_tokens: int
     tags: str | None
-    audit_tier: str | None
-    audit_agrees: int | None
     routing_cost: float
     sampled: Sampled | None
     steps: tuple[Step, ...]
 
-    @property
-    def compared(self) -> bool:
-        """Whether both its cost and that of the strongest tier are known."""
-        return self.strongest_cost is not None and not self.unpriced
+
+_Turn = tuple[str | None, float | None]
 
 
 def walks(connection: sqlite3.Connection, period: Period) -> Iterator[Walk]:
@@ -77,18 +76,19 @@ def walks(connection: sqlite3.Connection, period: Period) -> Iterator[Walk]:
     rows = connection.execute(_WALKS, period.bounds)
     for _, group in groupby(rows, itemgetter(0)):
         lines = list(group)
-        *own, of = lines[0][:_OWN]
+        *own, of, tier, agrees = lines[0][:_OWN]
+        sampled = None if of is None else Sampled(tier, agrees, *known.get(of, _FORGOTTEN))
         steps = tuple(Step._make(line[_OWN:]) for line in lines if line[_OWN] is not None)
-        yield Walk._make((*own, None if of is None else known.get(of, _FORGOTTEN), steps))
+        yield Walk._make((*own, sampled, steps))
 
 
-def _sampled(connection: sqlite3.Connection, period: Period) -> dict[str, Sampled]:
-    """The requests that samples of the period are of, by id; the latest of equal ones.
+def _sampled(connection: sqlite3.Connection, period: Period) -> dict[str, _Turn]:
+    """Model and cost of the answers that samples are of, by request; the latest of equal ids.
 
     Ids have no index: this goes once through all requests.
     """
     rows = connection.execute(_SAMPLED, period.bounds)
-    return {id_: Sampled(model, cost) for id_, model, cost in rows}
+    return {of: (model, cost) for of, model, cost in rows}
 
 
 def first_and_last(
@@ -102,8 +102,8 @@ def first_and_last(
 
 WITHIN: Final = "started >= ? AND started < ?"
 """What holds of a request in a period."""
-_OWN: Final = len(Walk._fields) - 1
-_FORGOTTEN: Final = Sampled(None, None)
+_OWN: Final = len(Walk._fields) + 1  # without `sampled` and `steps`, with the three it is made of
+_FORGOTTEN: Final = (None, None)
 _SAMPLED: Final = f"""
 SELECT id, model, (
     SELECT s.cost FROM steps s
@@ -118,11 +118,10 @@ _WALKS: Final = """
 SELECT
     r.number, r.started, r.route, r.outcome, r.tier, r.model, r.seconds, r.first_text, r.cost,
     r.unpriced, r.strongest_cost, r.input_tokens, r.output_tokens, r.tags,
-    r.audit_tier, r.audit_agrees,
     coalesce((
         SELECT sum(a.cost) FROM attempts a WHERE a.request = r.number AND a.step = -1
     ), 0.0),
-    r.audit_of,
+    r.audit_of, r.audit_tier, r.audit_agrees,
     s.tier,
     s.decision = 'accept',
     s.status IS NOT NULL OR s.decision = 'accept',
