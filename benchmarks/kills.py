@@ -174,7 +174,7 @@ class Killing:
         """When to kill: a number of written answers, or seconds after the start; mixed."""
         kills = self.found.wanted_kills
         early = [self._random.uniform(0, START_SECONDS) for _ in range(kills // 4)]
-        numbers = range(1, int(0.95 * self.found.requests))
+        numbers = range(1, int(0.8 * self.found.requests))
         moments: list[int | float] = sorted(self._random.sample(numbers, kills - len(early)))
         for seconds in early:
             moments.insert(self._random.randrange(len(moments)), seconds)

@@ -85,7 +85,9 @@ def test_every_request_is_answered_in_the_documented_shape(folder: Path) -> None
     seconds, digests = (
         {key: found[key].pop(name) for key in found} for name in ("seconds", "request")
     )
+    traces = {found[key].pop("trace") for key in found}
     assert all(value > 0 for value in seconds.values())
+    assert len(traces) == 2
     assert len(set(digests.values())) == 2
     usage = {"cached_tokens": 0, "cache_write_tokens": 0, "estimated": False}
     same: dict[str, Any] = {

@@ -8,14 +8,15 @@ lines and ids that come twice are told before anything is sent. An answer is one
      "unpriced": bool, "seconds": float,
      "usage": {"input_tokens": int, "output_tokens": int, "cached_tokens": int,
                "cache_write_tokens": int, "estimated": bool},
-     "request": str, "cost_before": float?, "extra": {...}?}
+     "trace": str, "request": str, "cost_before": float?, "extra": {...}?}
 
 What is marked ? may be missing or null. `parsed` is what the gates parsed, null where none does;
 tool calls are in OpenAI's shape. `accepted` is false only of a draft that `--on-exhausted best`
 let through; `escalated` says that a tier was asked in vain before. `cost` is in USD for all calls
 of this request, but for what earlier runs spent on it in vain (`cost_before`); `unpriced` says that
-it lacks a call. `request` is a hash of what was asked, `extra` whatever else the line of the
-request holds. Lines stand in the order in which their answers came.
+it lacks a call. `trace` is the id by which logs and `cascade explain` know it, `request` a hash of
+what was asked, `extra` whatever else the line of the request holds. Lines stand in the order in
+which their answers came.
 
 A run can be killed at any moment: the same command goes on where it ended, and asks again only
 what was under way. Another configuration is not noticed: give its answers a file of their own.
@@ -91,6 +92,7 @@ def _fields(result: Result[Any]) -> dict[str, Any]:
         "unpriced": result.unpriced,
         "seconds": result.seconds,
         "usage": asdict(result.usage),
+        "trace": result.id,
     }
 
 

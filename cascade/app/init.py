@@ -122,6 +122,8 @@ def chosen(options: Options, ask: Ask) -> Vendor:
     url = options.base_url
     if url is None and vendor.prices is not None:
         url = ask("URL of the server (--base-url)", vendor.base_url or "")
+    if url and not url.startswith(("http://", "https://")):
+        raise ValueError(f"base_url must look like https://host/v1 or http://host/v1, not {url}")
     vendor = replace(
         vendor,
         base_url=url or vendor.base_url,

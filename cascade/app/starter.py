@@ -105,6 +105,10 @@ gate = "ValidJson"
 #per_request = 1.00
 #per_day = 20.00
 
+#[[sinks]]                            # what cascade report and cascade explain read
+#sink = "AuditLog"
+#path = "audit.db"
+
 #[audit]                              # accepted answers that are asked of the strongest tier, too
 #share = 0.01
 """

@@ -15,9 +15,9 @@ from cascade.providers._body import HttpResponse
 Timeouts = tuple[float | None, float | None, float | None, float | None]
 """Seconds to connect, to read, to write, and to wait for a connection."""
 
-POOL = httpx2.Limits(max_connections=None, max_keepalive_connections=256)
-"""How many calls run at once is for `Limits` to say: a call that waits here would seem to have been
-kept waiting by its endpoint."""
+POOL = httpx2.Limits(max_connections=512, max_keepalive_connections=256)
+"""More calls at once wait here, which counts as time of theirs: for fewer, or to refuse what is too
+many, there is `Limits`."""
 
 
 class HttpClient(Protocol):

@@ -38,7 +38,9 @@ class AuditReader:
         self.path = Path(path)
         with mistakes(self.path):
             if not self.path.is_file():
-                raise ConfigError("there is no audit log: name the file that an AuditLog writes")
+                raise ConfigError(
+                    'there is no audit log; [[sinks]] with sink = "AuditLog" and a path writes one'
+                )
             self.connection = _read_only(self.path)
 
     def __enter__(self) -> Self:
