@@ -83,14 +83,14 @@ async def _called(
     deployment: Deployment, request: Request, errand: Errand, ear: Ear | None
 ) -> Found:
     name, seconds = deployment.name, min(deployment.timeout, errand.share)
-    cancelled_before = _cancellations()
+    cancelled_before = cancellations()
     with anyio.move_on_after(seconds) as scope:
         if ear is not None:
             until = errand.clock() + errand.share
             ear.patience = Patience(scope, deployment.timeout, until, errand.ledger, errand.clock)
         found = await _answer_of(deployment, request, ear)
         # A provider may have swallowed a cancellation that was meant for the caller.
-        if _cancellations() > cancelled_before and not scope.cancel_called:
+        if cancellations() > cancelled_before and not scope.cancel_called:
             raise CancelledError
         if found.response is not None or not scope.cancel_called:
             return found
@@ -100,18 +100,21 @@ async def _called(
     return Found(AttemptOutcome.TIMED_OUT, None, late)
 
 
-def _cancellations() -> int:
+def cancellations() -> int:
+    """How often the running task has been asked to end; a `CancelledError` without a further one
+    was not meant for us.
+    """
     task = current_task()
     return 0 if task is None else task.cancelling()
 
 
 async def _answer_of(deployment: Deployment, request: Request, ear: Ear | None) -> Found:
     """What the provider gives or raises, unless we stopped it."""
-    cancelled_before = _cancellations()
+    cancelled_before = cancellations()
     found = await _asked(deployment, request, ear)
     if ear is None or ear.stopped is None or ear.assembly is None:
         return found
-    if _cancellations() > cancelled_before:
+    if cancellations() > cancelled_before:
         raise CancelledError
     draft = replace(ear.assembly.response(), finish_reason=None, cut=True)
     return Found(AttemptOutcome.CUT, draft)
@@ -119,7 +122,7 @@ async def _answer_of(deployment: Deployment, request: Request, ear: Ear | None) 
 
 async def _asked(deployment: Deployment, request: Request, ear: Ear | None) -> Found:
     """What the provider gives or raises; a user's own may raise anything."""
-    name, cancelled_before = deployment.name, _cancellations()
+    name, cancelled_before = deployment.name, cancellations()
     try:
         response = _checked(await _completed(deployment.provider, request, ear))
     except ProviderError as error:
@@ -129,7 +132,7 @@ async def _asked(deployment: Deployment, request: Request, ear: Ear | None) -> F
     except Exception as error:  # noqa: BLE001
         return Found(AttemptOutcome.FAILED, None, _broken(name, error))
     except (CancelledError, BaseExceptionGroup) as error:
-        if _cancellations() > cancelled_before:
+        if cancellations() > cancelled_before:
             raise
         return Found(AttemptOutcome.FAILED, None, _broken(name, error))  # nobody cancelled us
     if finish_kind(response.finish_reason or "") == "withheld":

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from cascade.call import cancellations
 from cascade.errand import Errand
 from cascade.errors import CascadeError, Unsupported
 from cascade.policy.routing import Choice, Router
@@ -51,14 +52,6 @@ class Chooser:
         """Whether there is somebody to ask where rules and tasks do not say."""
         return self._guide is not None
 
-    def known(self, request: Request) -> Choice | None:
-        """The route by rule or task; None where they do not say."""
-        return self.router.match(request)
-
-    def undecided(self, request: Request) -> Choice:
-        """The default route."""
-        return self.router.unmatched(request)
-
     async def ask(self, errand: Errand, attempts: list[Attempt]) -> Choice:
         """The route that the guide names; calls made for it are added to `attempts`."""
         if self._guide is None:
@@ -72,14 +65,14 @@ class Chooser:
         self, guide: RouterFunction | ModelRouter, errand: Errand, attempts: list[Attempt]
     ) -> Guess:
         seconds = min(self._timeout, errand.remaining / 2)
-        before = _cancellations()
+        before = cancellations()
         with anyio.move_on_after(seconds) as scope:
             try:
                 return _read(await self._said(guide, errand, attempts))
             except CascadeError as error:
                 return Guess(None, f"failed ({type(error).__name__})")
             except asyncio.CancelledError:
-                if _cancellations() > before or scope.cancel_called:
+                if cancellations() > before or scope.cancel_called:
                     raise
                 return Guess(None, "failed (CancelledError)")  # nobody cancelled us
             except Exception as error:  # a router must not cost the caller an answer
@@ -100,11 +93,6 @@ class Chooser:
             return await guide.choose(errand.request, ask)
         said = guide(errand.request)
         return await said if inspect.isawaitable(said) else said
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
 
 
 def _read(said: Word) -> Guess:

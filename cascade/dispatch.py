@@ -104,8 +104,9 @@ class Dispatch:
             best: hand out the last draft rather than nothing.
             pipe: leads to the reader of a stream.
         """
-        known = self._chooser.known(request)
-        errand = self._errand(request, known or self._chooser.undecided(request), timeout, shape)
+        router = self._chooser.router
+        known = router.match(request)
+        errand = self._errand(request, known or router.unmatched(request), timeout, shape)
         release = None
         if pipe is not None:
             release = Release(pipe, errand.ledger, self._clock, cuts=not best)

@@ -24,7 +24,7 @@ from cascade.policy import breaker
 from cascade.policy.money import Hold, Shortage, pico, reserve
 from cascade.policy.retry import RetryBudget
 from cascade.structured import asked_in_words
-from cascade.trace import Attempt, AttemptOutcome
+from cascade.trace import Attempt, AttemptOutcome, cost_of
 from cascade.types import Request, Response
 
 logger = logging.getLogger("cascade")
@@ -159,8 +159,7 @@ class Lane:
             return await self._permitted(told, errand, attempts, waited, forced)
         finally:
             if hold is not None:
-                cost = sum(attempt.cost or 0.0 for attempt in attempts[made:])
-                hold.settle(pico(cost), errand.wall())
+                hold.settle(pico(cost_of(attempts[made:])), errand.wall())
 
     def _held(self, request: Request, errand: Errand) -> Hold:
         """Money for the call, from every account that has to pay for it.

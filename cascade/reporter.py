@@ -12,7 +12,7 @@ from cascade.errors import SinkFailed
 from cascade.release import Release
 from cascade.result import Aborted, BudgetExceeded, Exhausted, Result, StreamBroken
 from cascade.tier import Tier
-from cascade.trace import Attempt, AttemptOutcome, Audit, Outcome, Step, Trace
+from cascade.trace import Attempt, AttemptOutcome, Audit, Outcome, Step, Trace, cost_of
 from cascade.types import Request, Response
 
 logger = logging.getLogger("cascade")
@@ -50,7 +50,7 @@ class Story:
     @property
     def spent(self) -> float:
         """USD that finding the route has cost."""
-        return sum(attempt.cost or 0.0 for attempt in self.routing)
+        return cost_of(self.routing)
 
     def trace(self, outcome: Outcome, tier: str | None, error: str | None) -> Trace:
         """The finished record."""
@@ -112,11 +112,11 @@ class Reporter:
             case Accepted(draft):
                 answer = draft.response
                 trace = self.finish(story, Outcome.ACCEPTED, draft.tier, response=answer)
-                return Result(draft.response, trace, True, _parsed(draft, story))
+                return Result(answer, trace, True, _parsed(draft, story))
             case Stopped(reason, Draft() as draft) if best:
                 answer = draft.response
                 trace = self.finish(story, Outcome.BEST, draft.tier, reason, answer)
-                return Result(draft.response, trace, False, _parsed(draft, story))
+                return Result(answer, trace, False, _parsed(draft, story))
             case Stopped(reason, draft, error):
                 trace = self.finish(story, Outcome.EXHAUSTED, error=reason)
                 response = draft.response if draft else None

@@ -102,7 +102,7 @@ class Step:
     @property
     def cost(self) -> float:
         """What this turn cost."""
-        return _cost(self.attempts)
+        return cost_of(self.attempts)
 
     @property
     def unpriced(self) -> bool:
@@ -163,7 +163,7 @@ class Trace:
     @property
     def cost(self) -> float:
         """What the request cost in all, rejected drafts, retries and routing included."""
-        return sum(step.cost for step in self.steps) + _cost(self.routing)
+        return sum(step.cost for step in self.steps) + cost_of(self.routing)
 
     @property
     def unpriced(self) -> bool:
@@ -203,7 +203,8 @@ class Trace:
         return "\n".join([head, *(f"  {s.tier}: {s.decision.value}, {s.reason}" for s in self)])
 
 
-def _cost(attempts: Iterable[Attempt]) -> float:
+def cost_of(attempts: Iterable[Attempt]) -> float:
+    """What calls cost together in USD; those without a known price count nothing."""
     return sum(attempt.cost or 0.0 for attempt in attempts)
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cascade import Request, Rule
 from cascade.app.hints.routes import covers
-from cascade.policy.rules import first_match
+from cascade.policy.rules import Rulebook
 
 texts = st.lists(st.sampled_from(["x", "y", "z"]), max_size=2)
 flags = st.sampled_from([None, True, False])
@@ -42,8 +42,8 @@ asked = st.builds(
 def test_a_rule_that_covers_another_takes_all_of_its_requests(
     wide: Rule, narrow: Rule, request: Request
 ) -> None:
-    if covers(wide, narrow) and first_match([narrow], request):
-        assert first_match([wide], request)
+    if covers(wide, narrow) and Rulebook([narrow]).first_match(request):
+        assert Rulebook([wide]).first_match(request)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.policy import phrases
-from cascade.policy.rules import Rule, Rulebook, first_match
+from cascade.policy.rules import Rule, Rulebook
 from cascade.types import CHARS_PER_TOKEN, Request, texts
 
 TOOL = {"type": "function", "function": {"name": "f"}}
@@ -264,8 +264,9 @@ def test_what_does_not_fit_into_one_set_is_put_into_several(
 
 def test_importing_rules_does_not_load_re2_and_neither_do_rules_without_text() -> None:
     code = (
-        "import sys; from cascade.policy.rules import Rule, first_match;"
-        "from cascade.types import Request; first_match([Rule('r', tools=True)], Request(()));"
+        "import sys; from cascade.policy.rules import Rule, Rulebook;"
+        "from cascade.types import Request;"
+        "Rulebook([Rule('r', tools=True)]).first_match(Request(()));"
         "print('re2' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
@@ -278,7 +279,7 @@ def test_a_rulebook_lists_its_rules_and_a_rule_keeps_what_it_was_given() -> None
     assert rule == Rule("r", contains=("a",))
     assert (len(Rulebook([rule])), list(Rulebook([rule]))) == (1, [rule])
     assert not Rulebook()
-    assert first_match((), asked("a")) is None
+    assert Rulebook().first_match(asked("a")) is None
 
 
 def word_ends(before: str, after: str) -> bool:
@@ -391,7 +392,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 @given(st.lists(rules(), max_size=6), requests)
 def test_the_first_rule_whose_conditions_hold_is_taken(given: list[Rule], request: Request) -> None:
-    found = first_match(given, request)
+    found = Rulebook(given).first_match(request)
     expected = naive_first(given, request)
     assert (found and found[0]) == expected
     assert found is None or found[1] == found[0].reason(request)

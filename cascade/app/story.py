@@ -10,7 +10,7 @@ from cascade.app.outline import Node
 from cascade.rendering import dollars
 from cascade.sinks._reading import AuditReader
 from cascade.sinks._tables import RequestRow
-from cascade.trace import Attempt, Step, Trace
+from cascade.trace import Attempt, Step, Trace, cost_of
 from gates import Verdict
 
 
@@ -58,7 +58,7 @@ def read(reader: AuditReader, id: str) -> Story:  # noqa: A002
 def costs_of(trace: Trace) -> Costs:
     """What the calls of a request were good for."""
     answer = next((s.attempts[-1].cost or 0.0 for s in _answering(trace) if s.attempts), 0.0)
-    routing = sum(attempt.cost or 0.0 for attempt in trace.routing)
+    routing = cost_of(trace.routing)
     strongest = trace.strongest_cost
     saved = None if strongest is None or trace.unpriced else strongest - trace.cost
     unused = max(0.0, trace.cost - answer - routing)

@@ -115,17 +115,6 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def first_match(rules: Iterable[Rule], request: Request) -> tuple[Rule, str] | None:
-    """The first rule that matches, and why; None where none does.
-
-    Args:
-        rules: in their order; a `Rulebook` where they are asked more than once.
-        request: what is to be served.
-    """
-    book = rules if isinstance(rules, Rulebook) else Rulebook(rules)
-    return book.first_match(request)
-
-
 class Rulebook:
     """Rules in their order, made ready to be asked often: of all that match, the first decides.
 
