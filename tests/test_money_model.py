@@ -165,7 +165,7 @@ class MoneyMachine(RuleBasedStateMachine):
         hold, call, books = held = self.holds.pop(-1 - age % len(self.holds))
         self.settled.append(held)
         self.end(call, books, 0)
-        hold.release()
+        hold.settle(0, 0.0)
 
     @precondition(lambda self: self.settled)
     @rule(end=ENDS)
@@ -173,7 +173,7 @@ class MoneyMachine(RuleBasedStateMachine):
         age, error = end
         hold, call, _ = self.settled[-1 - age % len(self.settled)]
         hold.settle(max(0, call.amount + error), self.now)
-        hold.release()
+        hold.settle(0, 0.0)
 
     def end(self, call: Call, books: list[Book], cost: int) -> None:
         call.cost = cost

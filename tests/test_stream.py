@@ -69,7 +69,6 @@ from tests.speaking import (
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.simulated]
 
-not_yet = pytest.mark.xfail(strict=True, reason="the streaming core does not do so yet")
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 CALLS_TOOL = Calling(0, id="1", name="f", arguments="{}")

@@ -161,7 +161,7 @@ class Shortage:
 class Hold:
     """Money reserved for one call, to be settled once: any later settling is void.
 
-    So a `release` in `finally` undoes nothing that was settled.
+    Settled for 0 it is given back: the call was never sent, or cost nothing.
     """
 
     accounts: tuple[Account, ...]
@@ -180,10 +180,6 @@ class Hold:
             self.settled = True
             for account in self.accounts:
                 account.settle(self.amount, cost, now)
-
-    def release(self) -> None:
-        """Give the reservation back: the call was never sent, or cost nothing."""
-        self.settle(0, 0.0)  # nothing is booked, so the day does not matter
 
 
 def reserve(accounts: tuple[Account, ...], amount: int) -> Hold | Shortage:
