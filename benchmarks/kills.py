@@ -173,7 +173,9 @@ class Killing:
     def _moments(self) -> list[int | float]:
         """When to kill: a number of written answers, or seconds after the start; mixed."""
         kills = self.found.wanted_kills
-        early = [self._random.uniform(0, START_SECONDS) for _ in range(kills // 4)]
+        # Not so late that a small run could be over.
+        longest = min(START_SECONDS, self.found.requests / 1000)
+        early = [self._random.uniform(0, longest) for _ in range(kills // 4)]
         numbers = range(1, int(0.8 * self.found.requests))
         moments: list[int | float] = sorted(self._random.sample(numbers, kills - len(early)))
         for seconds in early:
