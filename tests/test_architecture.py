@@ -24,7 +24,8 @@ MAX_LINES = 300
 FLOORS = """
 cascade.app.*
 cascade
-cascade.default cascade.replay cascade.reports.* cascade.tuning.*
+cascade.tuning.*
+cascade.default cascade.replay cascade.reports.*
 cascade.config.*
 cascade.engine
 cascade.memory cascade.sampling cascade.streaming
