@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final
 
-from benchmarks.load import Ended, Held, connections_left, drive, percentile, stuck_in
+from benchmarks.load import Ended, Held, connections_left, drive, percentile
 from benchmarks.model_server import Model, ModelServer
 from cascade import (
     Anthropic,
@@ -101,7 +101,7 @@ async def run_fault(fault: Fault, requests: int, concurrency: int, seed: int) ->
         engine = cascade_of(providers, NEVER_OPEN, RETRY, counted_in(calls), seed)
         timeouts = drawn(fault.timeouts, requests, seed)
         ended = await drive(engine, timeouts, concurrency, limit(timeouts, concurrency))
-        stuck = sum([stuck_in(await client_of(provider)) for provider in providers])
+        stuck = sum(busy_in(provider) for provider in providers)
         await engine.aclose()
         connections = await connections_left(server)
     after = Held.now()
@@ -140,9 +140,10 @@ def providers_of(server: ModelServer) -> list[Provider]:
     ]
 
 
-async def client_of(provider: Any) -> Any:
-    """The HTTP client that a provider has opened for itself."""
-    return await provider._endpoint._clients.client()
+def busy_in(provider: Any) -> int:
+    """How many connections of a provider are taken."""
+    pool = provider._endpoint._callers.pool
+    return 0 if pool is None else int(pool.busy)
 
 
 def cascade_of(

@@ -18,7 +18,6 @@ from benchmarks.wire import words
 from cascade import Cascade, Deployment, OpenAI, Price, Response, Scripted, Tier
 from cascade.app.loopback import Answer, ChatRequest
 from cascade.events import DraftRejected, TextReleased, TierStarted
-from cascade.providers._clients import POOL
 from gates import Bounds, Candidate, Gate, Verdict
 
 PROMPT: Final = "How do I get the old lock on the shed open?"
@@ -235,8 +234,9 @@ async def read_stream(engine: Cascade) -> str:
     return "".join(pieces)
 
 
-def line_client() -> httpx2.AsyncClient:  # with the settings of the library's own
-    return httpx2.AsyncClient(limits=POOL, trust_env=False)
+def line_client() -> httpx2.AsyncClient:
+    limits = httpx2.Limits(max_connections=512, max_keepalive_connections=256)
+    return httpx2.AsyncClient(limits=limits, trust_env=False)
 
 
 async def cpu_of(read: Reader, answer: str, streams: int, at_once: int) -> float:

@@ -84,11 +84,15 @@ def _entry(token: str, value: float) -> dict[str, Any]:
 
 
 def _arrays(content: list[Any]) -> LogprobArrays:
-    entries = [entry if isinstance(entry, Mapping) else {} for entry in content]
-    tokens, values = zip(*map(_pair, entries), strict=True)
-    if not any(entry.get("top_logprobs") for entry in entries):
-        return LogprobArrays(tokens, values)
-    return LogprobArrays(tokens, values, tuple(_pairs(e.get("top_logprobs")) for e in entries))
+    entries = content
+    if {*map(type, content)} != {dict}:
+        entries = [entry if isinstance(entry, Mapping) else {} for entry in content]
+    tokens = tuple([entry.get("token") for entry in entries])
+    values = tuple([entry.get("logprob") for entry in entries])
+    if {*map(type, tokens)} != {str} or {*map(type, values)} != {float}:
+        tokens, values = zip(*map(_pair, entries), strict=True)
+    tops = [entry.get("top_logprobs") for entry in entries]
+    return LogprobArrays(tokens, values, tuple(map(_pairs, tops)) if any(tops) else None)
 
 
 def _pairs(top: object) -> tuple[tuple[str, float], ...]:

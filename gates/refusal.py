@@ -105,12 +105,28 @@ def _found(rules: _Rules, words: str) -> int | None:
     return None
 
 
-def _refuses(language: str, words: str, opening: str) -> int | None:
-    if not _has(TABLES[language].cues, words):
-        return None
-    table = _compiled(language)
-    end = _found(table.refuses, words)
-    return _found(table.opens, opening) if end is None else end
+class _Likely(NamedTuple):
+    """The rules of a language that have a cue in some words."""
+
+    language: str
+    refuses: _Rules
+    opens: _Rules
+
+
+def _likely(languages: Sequence[str], words: str) -> list[_Likely]:
+    """The languages with such rules: most answers are done with here."""
+    found = []
+    for language in languages:
+        if _has(TABLES[language].cues, words):
+            table = _compiled(language)
+            refuses, opens = _cued(table.refuses, words), _cued(table.opens, words)
+            if refuses or opens:
+                found.append(_Likely(language, refuses, opens))
+    return found
+
+
+def _cued(rules: _Rules, words: str) -> _Rules:
+    return tuple([rule for rule in rules if _has(rule[0], words)])
 
 
 def _unwrapped(text: str) -> str:
@@ -192,17 +208,16 @@ class NotRefusal(Gate):
             settled = len(text) >= HEAD and not self.whole
             return (Status.PASS, "begins with JSON") if settled else None
         head = voice(text, HEAD, finished=False)
-        # What is not in the head is not in its beginning: most answers have no cue at all.
-        cued = [each for each in self.languages if _has(TABLES[each].cues, head.words)]
-        for size in EARLY if cued else ():
+        likely = _likely(self.languages, head.words)
+        for size in EARLY if likely else ():  # what is not in the head is not in its beginning
             early = voice(text, size, finished=False)
             if not early.whole:
                 return None
-            if refusal := self._refusal(early.words, candidate.prompt, cued, size - ROOM):
+            if refusal := self._refusal(early.words, candidate.prompt, likely, size - ROOM):
                 return refusal
         if not head.whole:
             return None
-        refusal = self._refusal(head.words, candidate.prompt, cued)
+        refusal = self._refusal(head.words, candidate.prompt, likely)
         if refusal or not self.whole:
             return refusal or (Status.PASS, "")
         return None
@@ -217,19 +232,23 @@ class NotRefusal(Gate):
         if _JSON.match(text):
             return otherwise
         words, _ = voice(_unwrapped(text), len(text) if self.whole else HEAD, finished=not long)
-        refusal = self._refusal(words, candidate.prompt, self.languages)
+        refusal = self._refusal(words, candidate.prompt, _likely(self.languages, words))
         if not refusal and len(words) < HEAD and not long and self.non_answers:
             refusal = self._non_answer(words, candidate.prompt)
         return refusal or otherwise
 
     def _refusal(
-        self, words: str, prompt: str, languages: Sequence[str], within: int = MAX_CHARS
+        self, words: str, prompt: str, likely: Sequence[_Likely], within: int = MAX_CHARS
     ) -> tuple[Status, str] | None:
         """The refusal in the first `within` characters, which those after them may still undo."""
+        if not likely:
+            return None
         opening = _OPENING.match(words)
         assert opening is not None
-        for language in languages:
-            end = _refuses(language, words, opening[0])
+        for language, refuses, opens in likely:
+            end = _found(refuses, words)
+            if end is None:
+                end = _found(opens, opening[0])
             if end is not None and end <= within and not self._wanted(words[:end], prompt):
                 return Status.FAIL, f"refuses to answer (wording: {language})"
         return None
@@ -250,6 +269,7 @@ class NotRefusal(Gate):
         asked = prompt[-_PROMPT_CHARS:].lower()
         if _DRAFTS.search(asked):
             return True
-        return _REWORDS.search(asked) is not None and any(
-            _refuses(language, asked, asked) is not None for language in self.languages
-        )
+        if not _REWORDS.search(asked):
+            return False
+        likely = _likely(self.languages, asked)
+        return any(_found(each.refuses + each.opens, asked) is not None for each in likely)

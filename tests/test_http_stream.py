@@ -165,7 +165,7 @@ async def test_of_a_whole_answer_without_content_nothing_is_heard() -> None:
 
 def opened(caplog: pytest.LogCaptureFixture) -> int:
     """How many connections were opened."""
-    return [record.getMessage()[:19] for record in caplog.records].count("connect_tcp.started")
+    return [record.msg for record in caplog.records].count("connecting to %s:%d")
 
 
 @pytest.mark.asyncio

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import aclosing
 from typing import Any, Protocol, cast
 
+
 from cascade.errors import AnswerTooLarge, MalformedAnswer
 
 MAX_ANSWER_BYTES = 8 << 20
@@ -76,6 +77,20 @@ async def unpacked(response: HttpResponse, host: str) -> AsyncGenerator[bytes]:
                 yield part
 
 
+def read_json(text: bytes | str) -> Any:
+    """The value in a JSON text; what the fast reader refuses, Python's own may still take.
+
+    Raises:
+        ValueError, RecursionError: neither takes it.
+    """
+    from pydantic_core import from_json  # the fastest of what is installed anyway
+
+    try:
+        return from_json(text)
+    except ValueError:  # lone surrogates among others, which some servers send
+        return json.loads(text)
+
+
 def json_object(body: bytes, host: str) -> Mapping[str, Any]:
     """The JSON object that is the body of a 200.
 
@@ -83,7 +98,7 @@ def json_object(body: bytes, host: str) -> Mapping[str, Any]:
         MalformedAnswer: it is something else, or nothing.
     """
     try:
-        found = json.loads(body)
+        found = read_json(body)
     except (ValueError, RecursionError):
         kind = "nothing" if not body.strip() else "something that is not JSON"
         raise MalformedAnswer(f"{host} answered 200 with {kind}", status=200) from None

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -13,22 +13,13 @@ import httpx2
 from cascade.assembly import Assembly, OnDelta
 from cascade.errors import BadRequest, ConfigError, ConnectionFailed, ProviderError
 from cascade.providers._body import HttpResponse, json_object, read_body
-from cascade.providers._clients import (
-    GivenClient,
-    HttpClient,
-    LoopClients,
-    Timeouts,
-    http_errors,
-)
+from cascade.providers._clients import GivenClient, HttpClient, LoopPools, http_errors
 from cascade.providers._failures import cleaned, error_of_status
 from cascade.providers._secrets import VISIBLE, Key, SecretLike, SentHeaders, revealed
 from cascade.providers._streams import AnswerReader, is_json, steps_of, steps_of_whole
 from cascade.types import Response
 
 T = TypeVar("T")
-
-TIMEOUTS: Timeouts = (10.0, None, None, None)
-"""For reading, writing and waiting the attempt's own limit holds."""
 
 
 def checked_url(base_url: str, *, allow_http: bool) -> str:
@@ -127,7 +118,7 @@ class Endpoint:
         self.host = urlsplit(base_url).netloc
         self._headers = SentHeaders(headers, key, key_header)
         scheme = urlsplit(base_url).scheme
-        self._clients = LoopClients(scheme) if client is None else GivenClient(client)
+        self._callers = LoopPools(scheme) if client is None else GivenClient(client)
 
     async def post(
         self, path: str, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Response]
@@ -169,12 +160,14 @@ class Endpoint:
 
     async def aclose(self) -> None:
         """Close the running loop's client, unless it is the caller's; a later call opens anew."""
-        await self._clients.aclose()
+        await self._callers.aclose()
 
     async def _answer(
         self, path: str, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Response]
     ) -> Response:
-        calling = await self._calling(path, body, self._headers)
+        calling = await self._callers.call(
+            self.base_url + path, _encoded(body), self._headers, for_stream=False
+        )
         try:
             async with calling as response:
                 answer = await self._body_of_200(response)
@@ -190,7 +183,9 @@ class Endpoint:
         reader: AnswerReader,
     ) -> AsyncGenerator[Assembly | Response]:
         """The answer after each growth, and at last the response."""
-        calling = await self._calling(path, body, self._headers.for_stream)
+        calling = await self._callers.call(
+            self.base_url + path, _encoded(body), self._headers, for_stream=True
+        )
         try:
             async with calling as response:
                 if response.status_code == 200 and not is_json(response):
@@ -203,20 +198,6 @@ class Endpoint:
                         yield step
         except http_errors() as error:
             raise self._unanswered(error) from None
-
-    async def _calling(
-        self, path: str, body: Mapping[str, Any], auth: Callable[[Any], Any]
-    ) -> AbstractAsyncContextManager[HttpResponse]:
-        content = _encoded(body)
-        client = await self._clients.client()
-        return client.stream(
-            "POST",
-            self.base_url + path,
-            content=content,
-            auth=auth,
-            follow_redirects=False,
-            timeout=TIMEOUTS,
-        )
 
     async def _body_of_200(self, response: HttpResponse) -> bytes:
         answer = await read_body(response, self.host)

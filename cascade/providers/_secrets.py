@@ -9,6 +9,9 @@ from cascade.errors import ConfigError
 OWN_HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
 """Of every call, whatever else it sends: answers are read as JSON, and unpacked from gzip."""
 
+USUAL_HEADERS = {"accept": "*/*", "user-agent": "cascade-gates"}
+"""Of a call that no client of the caller's sends, unless he gave others."""
+
 STREAM_HEADERS = {"accept": "text/event-stream", "accept-encoding": "identity"}
 """Of a call whose answer is read as it comes: packing would hold its events back."""
 
@@ -73,7 +76,7 @@ class SentHeaders:
         ConfigError: a header has a name or value that is none.
     """
 
-    __slots__ = ("_headers", "_secrets")
+    __slots__ = ("_headers", "_raw", "_secrets")
 
     def __init__(
         self, headers: Mapping[str, str | SecretLike], key: Key | None, key_header: tuple[str, str]
@@ -86,6 +89,7 @@ class SentHeaders:
             self._headers = {n: v for n, v in self._headers.items() if n.lower() != name}
             self._headers[name] = before + key.reveal()
             self._secrets.add(key.reveal())
+        self._raw = _encoded(self._headers, {}), _encoded(self._headers, STREAM_HEADERS)
 
     def __call__(self, request: Any) -> Any:
         """Put them on an httpx2 or httpx request."""
@@ -99,6 +103,10 @@ class SentHeaders:
         request.headers.update(STREAM_HEADERS)
         return request
 
+    def raw(self, *, for_stream: bool) -> list[tuple[bytes, bytes]]:
+        """All of them as they go over the wire."""
+        return self._raw[for_stream]
+
     def hide(self, text: str) -> str:
         """`text` without them."""
         for secret in sorted(self._secrets, key=len, reverse=True):
@@ -110,6 +118,12 @@ class SentHeaders:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a provider cannot be pickled; make it anew where it is needed")
+
+
+def _encoded(given: Mapping[str, str], last: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    own = {name.lower(): value for name, value in given.items()}
+    found = {**USUAL_HEADERS, **own, **OWN_HEADERS, **last}
+    return [(name.encode(), value.encode()) for name, value in found.items()]
 
 
 def _checked(name: str, value: str | SecretLike) -> str:

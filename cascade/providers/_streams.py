@@ -1,6 +1,5 @@
 """Reads an answer while it comes, within bounds, by the reader of its wire."""
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ import anyio
 from cascade.assembly import Assembly
 from cascade.errors import AnswerTooLarge, MalformedAnswer, ProviderError
 from cascade.logprobs import content_of
-from cascade.providers._body import HttpResponse, unpacked
+from cascade.providers._body import HttpResponse, read_json, unpacked
 from cascade.providers._clients import http_errors
 from cascade.providers._sse import Event, EventParser
 from cascade.types import Response
@@ -142,7 +141,7 @@ def event_object(event: Event, host: str) -> Mapping[str, Any]:
     """
     is_error = event.name == "error"
     try:
-        found = json.loads(event.data) if event.data.strip() else {}
+        found = read_json(event.data) if event.data.strip() else {}
     except (ValueError, RecursionError):
         found = None
     if is_error and not (isinstance(found, dict) and found.get("error")):

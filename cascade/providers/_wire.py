@@ -1,0 +1,181 @@
+"""A connection as httpcore2 reads and writes it, straight on asyncio.
+
+httpcore2's own goes through anyio's streams, which cost more than the bytes that they carry.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable
+from functools import partial
+from ipaddress import ip_address
+from typing import Any, TypeVar, cast
+
+import httpcore2
+
+logger = logging.getLogger("cascade")
+
+T = TypeVar("T")
+
+HAPPY_EYEBALLS_SECONDS = 0.25
+"""Before the next address of a host is tried beside the first; RFC 8305, section 5."""
+
+MAX_UNREAD = 256 << 10
+"""Received bytes that nobody has read, from which on the socket is not read either."""
+
+MAX_UNSENT = 64 << 10
+"""Written bytes that wait for more: head and body of a call go out in one system call."""
+
+
+class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
+    """One TCP or TLS connection; one task at a time reads and writes it."""
+
+    __slots__ = (
+        "_error", "_paused", "_reader", "_received", "_transport", "_unsent", "_writer", "open",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.open = True
+        self._received = bytearray()
+        self._unsent = bytearray()
+        self._error: Exception | None = None
+        self._paused = False
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What has arrived, at most `max_bytes`; b"" at the end.
+
+        Raises:
+            httpcore2.ReadError: the connection broke.
+            httpcore2.ReadTimeout: nothing came within `timeout` seconds.
+        """
+        if self._unsent:
+            self._send()
+        if not self._received and self.open:
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await _within(timeout, self._reader, httpcore2.ReadTimeout)
+            finally:
+                self._reader = None
+        if not self._received and self._error is not None:
+            raise httpcore2.ReadError(str(self._error)) from self._error
+        return self._taken(max_bytes)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send with what follows, at the latest when an answer is read.
+
+        Waits while more is on its way than the system takes.
+
+        Raises:
+            httpcore2.WriteError: the connection is closed or broke.
+            httpcore2.WriteTimeout: it took longer than `timeout` seconds.
+        """
+        if not self.open:
+            raise httpcore2.WriteError(str(self._error or "the connection is closed"))
+        self._unsent += buffer
+        if len(self._unsent) > MAX_UNSENT:
+            self._send()
+        if self._paused:
+            self._writer = asyncio.get_running_loop().create_future()
+            try:
+                await _within(timeout, self._writer, httpcore2.WriteTimeout)
+            finally:
+                self._writer = None
+            if not self.open:
+                raise httpcore2.WriteError(str(self._error or "the connection was closed"))
+
+    async def aclose(self) -> None:
+        """Close at once. Nothing here waits, so no cancellation can come between."""
+        self._transport.abort()
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore2 and its callers ask for, by name."""
+        if info == "is_readable":  # of an idle connection: the server closed it, or broke the rules
+            return bool(self._received) or not self.open
+        return self._transport.get_extra_info(_NAMES.get(info, info))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if len(self._received) > MAX_UNREAD:
+            self._transport.pause_reading()
+        _wake(self._reader)
+
+    def eof_received(self) -> None:
+        self.open = False
+        _wake(self._reader)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.open = False
+        self._error = error
+        _wake(self._reader)
+        _wake(self._writer)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        _wake(self._writer)
+
+    def _send(self) -> None:
+        self._transport.write(bytes(self._unsent))
+        self._unsent.clear()
+
+    def _taken(self, max_bytes: int) -> bytes:
+        taken = bytes(self._received[:max_bytes])
+        was_full = len(self._received) > MAX_UNREAD
+        del self._received[:max_bytes]
+        if was_full and len(self._received) <= MAX_UNREAD:
+            self._transport.resume_reading()
+        return taken
+
+
+_NAMES = {"client_addr": "sockname", "server_addr": "peername"}
+"""httpcore2's words for what asyncio calls otherwise."""
+
+
+async def connect(host: str, port: int, tls: ssl.SSLContext | None, timeout: float | None) -> Wire:
+    """Open a connection, encrypted where `tls` is given.
+
+    Raises:
+        httpcore2.ConnectError: nobody answers there, or not as who he should be.
+        httpcore2.ConnectTimeout: it took longer than `timeout` seconds.
+    """
+    loop = asyncio.get_running_loop()
+    create = loop.create_connection
+    if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host):
+        # uvloop's has no such parameter, and a single address has nobody to race with.
+        create = partial(create, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS)
+    logger.debug("connecting to %s:%d", host, port)
+    opening = create(Wire, host, port, ssl=tls, server_hostname=None if tls is None else host)
+    try:
+        return (await _within(timeout, opening, httpcore2.ConnectTimeout))[1]
+    except OSError as error:
+        raise httpcore2.ConnectError(str(error)) from error
+
+
+async def _within(seconds: float | None, work: Awaitable[T], late: type[Exception]) -> T:
+    if seconds is None:
+        return await work
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as error:
+        raise late(f"not within {seconds:g} s") from error
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
