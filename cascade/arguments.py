@@ -97,6 +97,11 @@ def raise_or_best(word: OnExhausted) -> OnExhausted:
     return one_of("on_exhausted", word, ("raise", "best"))
 
 
+def timeout_of(given: float | None) -> float | None:
+    """The seconds that a call may take, where the caller gave any."""
+    return None if given is None else over_zero("timeout", given)
+
+
 def over_zero(name: str, value: float) -> float:
     """The number, if it is over 0 and sensible."""
     if not 0 < value <= LONGEST:

@@ -7,9 +7,12 @@ from typing import Any
 
 import anyio
 
+from cascade.capabilities import tokens_needed
 from cascade.chooser import Chooser
 from cascade.endings import Accepted, Ending, Stopped
 from cascade.errand import Errand
+from cascade.errors import CallTimedOut, QueueFull
+from cascade.limits import Turnstile
 from cascade.pipe import Pipe
 from cascade.plan import Plan
 from cascade.policy.ledger import Ledger
@@ -33,6 +36,7 @@ class Dispatch:
     Args:
         plans: by route name; that of the default route is for routes opened on the way, too.
         purse: the daily accounts, None where nothing has a budget.
+        entrance: holds requests back while too many are under way; None where nothing does.
         timeout: seconds for a whole request, where its route does not say.
         max_attempts: calls after which a request is neither retried nor failed over.
     """
@@ -44,6 +48,7 @@ class Dispatch:
         monitors: Monitors,
         reporter: Reporter,
         purse: Purse | None,
+        entrance: Turnstile | None,
         *,
         timeout: float,
         max_attempts: int,
@@ -57,6 +62,7 @@ class Dispatch:
         self._chooser = chooser
         self._plans = plans
         self._reporter = reporter
+        self._entrance = entrance
         self._timeout = timeout
         self._max_attempts = max_attempts
         self._clock = clock
@@ -112,11 +118,7 @@ class Dispatch:
             release = Release(pipe, errand.ledger, self._clock, cuts=not best)
         story = Story(errand, release, self.strongest(errand.choice.route))
         try:
-            if known is None and self._chooser.asks:
-                choice = await self._chooser.ask(errand, story.routing)
-                errand = story.errand = self._on(errand, choice, timeout, story.spent)
-                story.strongest = self.strongest(choice.route)
-            ending = await self._walked(story)
+            ending = await self._let_in(story, timeout, routed=known is not None)
             if release is not None and best and isinstance(ending, Stopped) and ending.draft:
                 await release.rest(ending.draft.response.text)
         except BaseException as error:
@@ -145,7 +147,27 @@ class Dispatch:
         ending = await walk.run()
         return ending.draft.response if isinstance(ending, Accepted) else None
 
-    async def _walked(self, story: Story) -> Ending:
+    async def _let_in(self, story: Story, timeout: float | None, *, routed: bool) -> Ending:
+        """Route and walk, when it is the request's turn."""
+        if self._entrance is None:
+            return await self._on_the_way(story, timeout, routed)
+        errand = story.errand
+        try:
+            line = await self._entrance.enter(tokens_needed(errand.request), errand.remaining)
+        except QueueFull as error:
+            return Stopped("overload", None, error)
+        except CallTimedOut as error:
+            return Stopped("deadline", None, error)
+        try:
+            return await self._on_the_way(story, timeout, routed)
+        finally:
+            line.leave()
+
+    async def _on_the_way(self, story: Story, timeout: float | None, routed: bool) -> Ending:
+        if not routed and self._chooser.asks:
+            choice = await self._chooser.ask(story.errand, story.routing)
+            story.errand = self._on(story.errand, choice, timeout, story.spent)
+            story.strongest = self.strongest(choice.route)
         errand = story.errand
         plan = self.plan(errand.choice.route.name)
         stages = plan.walked if errand.saving is None else plan.stages

@@ -14,9 +14,11 @@ from cascade.arguments import (
     plain_function,
     raise_or_best,
     request_of,
+    timeout_of,
 )
 from cascade.chooser import Chooser, RouterFunction
 from cascade.dispatch import Dispatch
+from cascade.limits import Limits, Turnstile
 from cascade.memory import Memory
 from cascade.pipe import Pipe
 from cascade.plan import plan, require_prices, warn_of_missing_logprobs
@@ -58,6 +60,7 @@ class Cascade(Reloadable):
         monitor: how fallback monitors decide, where a route does not say.
         budget: what all routes together may spend in a day, and any one request.
         audit: how accepted answers are sampled, inside `async with`.
+        limits: how many requests are let in at once and how many wait; the others are `Overloaded`.
         timeout: seconds for a whole request, over all tiers, retries and gates. Of a stream it
             leaves out the time in which the reader was the slower one.
         max_attempts: calls after which a request is neither retried nor failed over; every tier
@@ -88,6 +91,7 @@ class Cascade(Reloadable):
         monitor: MonitorSettings | None = None,
         budget: Budget | None = None,
         audit: AuditSampling | None = None,
+        limits: Limits | None = None,
         timeout: float = 120.0,
         max_attempts: int = 4,
         on_exhausted: OnExhausted = "raise",
@@ -104,22 +108,21 @@ class Cascade(Reloadable):
         auto = routes == "auto"
         decided = rules or router is not None
         start = tiers[-1].name if decided and not auto else None
-        default = Route(DEFAULT_ROUTE, tasks=(), start=start)
         given = () if isinstance(routes, str) else routes
+        default = Route(DEFAULT_ROUTE, tasks=(), start=start)
         self._router = Router(given, rules=rules, auto=auto, default=default)
         hooks = map(plain_function, on_transition)
-        settings = monitor or MonitorSettings()
-        self._monitors = Monitors(settings, hooks, clock, random.random)
+        self._monitors = Monitors(monitor or MonitorSettings(), hooks, clock, random.random)
         sinks = tuple(sinks)
         reporter = Reporter(sinks)
-        seconds = over_zero("router_timeout", router_timeout)
         has_budget = budget or any(route.budget for route in self._router.routes)
         self._dispatch = Dispatch(
-            Chooser(self._router, router, tiers[0], seconds),
+            Chooser(self._router, router, tiers[0], over_zero("router_timeout", router_timeout)),
             {route.name: plan(route, tiers) for route in self._router.routes},
             self._monitors,
             reporter,
             Purse(budget) if has_budget else None,
+            Turnstile("the cascade", limits) if limits else None,
             timeout=over_zero("timeout", timeout),
             max_attempts=int(over_zero("max_attempts", int(max_attempts))),
             clock=clock,
@@ -127,9 +130,8 @@ class Cascade(Reloadable):
             random=random,
         )
         self._background = Background()
-        self._sampler: Sampler | None = None
-        if audit is not None:
-            self._sampler = Sampler(audit, self._dispatch, reporter, self._background)
+        parts = self._dispatch, reporter, self._background
+        self._sampler = None if audit is None else Sampler(audit, *parts)
         self._memory = Memory(sinks, self._dispatch, clock, wall)
         self._on_exhausted = raise_or_best(on_exhausted)
         self._retired: list[Tier] = []
@@ -171,7 +173,8 @@ class Cascade(Reloadable):
             parameters: everything else goes to the endpoint unchanged (temperature, stop, ...).
 
         Raises:
-            Exhausted: no tier's answer was accepted; BudgetExceeded where money was what lacked.
+            Exhausted: no tier's answer was accepted; BudgetExceeded where money was what lacked,
+                Overloaded where too many requests were under way.
             Aborted: an endpoint refused the request itself.
             TypeError, ValueError: the arguments make no request, a schema that cannot be used
                 among them.
@@ -180,7 +183,9 @@ class Cascade(Reloadable):
         request = request_of(
             prompt, messages, task, tools, shape, tags, latency, critical, parameters
         )
-        return await self._answer(request, shape, _given(timeout), self._best(on_exhausted), None)
+        return await self._answer(
+            request, shape, timeout_of(timeout), self._best(on_exhausted), None
+        )
 
     run_sync = synchronous(run)
     """`run` for code that is not async, of any thread; see `cascade.sync`."""
@@ -213,7 +218,7 @@ class Cascade(Reloadable):
         request = request_of(
             prompt, messages, task, tools, shape, tags, latency, critical, parameters
         )
-        seconds, best = _given(timeout), self._best(on_exhausted)
+        seconds, best = timeout_of(timeout), self._best(on_exhausted)
         return Stream(lambda pipe: self._answer(request, shape, seconds, best, pipe))
 
     def monitors(self) -> dict[tuple[str, str], MonitorState]:
@@ -293,7 +298,3 @@ class Cascade(Reloadable):
                 warn_of_missing_logprobs(route.name, stage)
                 if not stage.last:
                     self._monitors.watch(route, stage.tier.name)
-
-
-def _given(timeout: float | None) -> float | None:
-    return None if timeout is None else over_zero("timeout", timeout)

@@ -6,7 +6,8 @@
     ├── SinkFailed            a record that is required could not be kept
     ├── Unanswered            no answer was handed out; carries the trace (cascade.result)
     │   ├── Exhausted           no tier's answer was accepted
-    │   │   └── BudgetExceeded    a tier was left that no budget could pay
+    │   │   ├── BudgetExceeded    a tier was left that no budget could pay
+    │   │   └── Overloaded        too many requests were under way; nothing was asked
     │   ├── StreamBroken        no answer was accepted after a part of one had been handed out
     │   └── Aborted             an endpoint refused the request itself
     └── ProviderError         one call failed; `remedy` says what to do about it
@@ -20,7 +21,7 @@
         ├── QuotaExhausted      failover   402, or a 429 that says the money is spent
         ├── ModelNotFound       failover   404, 410
         ├── BreakerOpen         failover   the deployment rests after failures; nothing was sent
-        ├── QueueFull           failover   too many wait for the deployment; nothing was sent
+        ├── QueueFull           failover   too many wait already; nothing was sent
         ├── Unaffordable        failover   a budget does not hold what it may cost; nothing was sent
         ├── ScriptEnded         failover   a scripted provider has no further answer
         ├── ContentFiltered     escalate   the answer was withheld
@@ -169,7 +170,7 @@ class BreakerOpen(ProviderError):
 
 
 class QueueFull(ProviderError):
-    """Too many calls wait for the deployment already; nothing was sent."""
+    """Too many wait already, for a deployment or at all; nothing was sent."""
 
     default_blame = Blame.REQUEST
 

@@ -41,6 +41,7 @@ NO_GATE = Judgement()
 
 def candidate_of(request: Request, response: Response) -> Candidate:
     """The answer as gates see it."""
+    usage = response.usage
     return Candidate(
         text=response.text,
         finish_reason=response.finish_reason,
@@ -50,6 +51,8 @@ def candidate_of(request: Request, response: Response) -> Candidate:
         prompt=request.text,
         tools=request.tools,
         schema=request.schema,
+        task=request.task,
+        output_tokens=None if usage is None or usage.estimated else usage.output_tokens,
     )
 
 

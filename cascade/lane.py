@@ -3,9 +3,6 @@
 import logging
 from dataclasses import asdict, replace
 
-import anyio
-from anyio.lowlevel import RunVar
-
 from cascade.call import CANCELLED, Found, call, worst_cost
 from cascade.capabilities import tokens_needed
 from cascade.deployment import Deployment
@@ -15,11 +12,10 @@ from cascade.errors import (
     BreakerOpen,
     CallTimedOut,
     ProviderError,
-    QueueFull,
     Remedy,
     Unaffordable,
 )
-from cascade.limits import Limits, Line
+from cascade.limits import Turnstile
 from cascade.policy import breaker
 from cascade.policy.money import Hold, Shortage, pico, reserve
 from cascade.policy.retry import RetryBudget
@@ -39,7 +35,7 @@ class Lane:
     `busy` counts calls under way or in line; `budget` holds what its retries may cost.
     """
 
-    __slots__ = ("_breaker", "_can", "_lines", "budget", "busy", "deployment")
+    __slots__ = ("_breaker", "_can", "_turnstile", "budget", "busy", "deployment")
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -47,7 +43,8 @@ class Lane:
         self.busy = 0
         self._can = deployment.can
         self._breaker = breaker.Breaker(deployment.breaker)
-        self._lines: RunVar[Line | None] = RunVar("line", None)
+        limits = deployment.limits
+        self._turnstile = None if limits is None else Turnstile(deployment.name, limits)
 
     @property
     def gives_logprobs(self) -> bool:
@@ -57,10 +54,9 @@ class Lane:
     @property
     def crowded(self) -> bool:
         """Whether its limits are in use, so that one call more may make others wait."""
-        limits = self.deployment.limits
-        if limits is None:
+        if self._turnstile is None:
             return False
-        line = self._lines.get()
+        limits, line = self._turnstile.limits, self._turnstile.line
         full = limits.concurrency is not None and self.busy + 1 >= limits.concurrency
         return full or (line is not None and not line.idle)
 
@@ -112,13 +108,12 @@ class Lane:
         forced: bool,
     ) -> Found:
         """Make the call when it is its turn, where there is a line."""
-        limits = self.deployment.limits
-        if limits is None:
+        turnstile = self._turnstile
+        if turnstile is None:
             return await self._let_through(request, errand, attempts, waited, forced)
         tokens, made = tokens_needed(request), len(attempts)
-        if limits.seconds_for(tokens) > errand.remaining:
-            raise QueueFull(f"{self.deployment.name} gives no {tokens:,} tokens within this time")
-        line = await self._entered(limits, tokens, errand, forced)
+        self._require_awake(errand.clock(), forced)
+        line = await turnstile.enter(tokens, errand.remaining)
         try:
             return await self._let_through(request, errand, attempts, waited, forced)
         finally:
@@ -127,20 +122,11 @@ class Lane:
             else:
                 line.leave_unused(tokens)
 
-    async def _entered(self, limits: Limits, tokens: int, errand: Errand, forced: bool) -> Line:
-        now = errand.clock()
+    def _require_awake(self, now: float, forced: bool) -> None:
+        """Raise at once what else would be raised at the end of the line."""
         forcible = forced and not self._breaker.snapshot(now).probes_out
         if self._breaker.seconds_left(now) > 0 and not forcible:
-            raise self._resting(now)  # at once, and not at the end of the line
-        line = self._lines.get()
-        if line is None:
-            line = Line(self.deployment.name, limits)
-            self._lines.set(line)
-        with anyio.move_on_after(errand.remaining) as scope:
-            await line.enter(tokens)
-        if scope.cancelled_caught:
-            raise CallTimedOut(f"the time ran out in the line for {self.deployment.name}")
-        return line
+            raise self._resting(now)
 
     async def _let_through(
         self,

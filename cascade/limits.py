@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import anyio
 from aiolimiter import AsyncLimiter
+from anyio.lowlevel import RunVar
 
-from cascade.errors import QueueFull
+from cascade.errors import CallTimedOut, QueueFull
 
 SMOOTH_SECONDS = 5.0
 """Rates are kept over this period: aiolimiter lets a whole period's amount through at once."""
@@ -13,10 +14,10 @@ SMOOTH_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one deployment, in this process; None for no limit.
+    """Limits of one deployment, or of a whole cascade, in this process; None for no limit.
 
     Args:
-        requests_per_minute: calls that are started.
+        requests_per_minute: calls (of a cascade: requests) that are started.
         tokens_per_minute: tokens of prompts and answers, as estimated before the call.
         concurrency: calls under way at once.
         queue: calls that wait; a further one is refused at once.
@@ -44,8 +45,47 @@ class Limits:
         return 0.0 if rate is None else 60.0 * tokens / rate
 
 
+class Turnstile:
+    """Lets through as many as the limits allow, in a line for each event loop.
+
+    Args:
+        name: what is behind it, for errors.
+    """
+
+    __slots__ = ("_lines", "limits", "name")
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self.name = name
+        self.limits = limits
+        self._lines: RunVar[Line | None] = RunVar("line", None)
+
+    @property
+    def line(self) -> "Line | None":
+        """The running loop's, once somebody has stood in it."""
+        return self._lines.get()
+
+    async def enter(self, tokens: int, seconds: float) -> "Line":
+        """Wait for leave for about so many tokens; `leave` the line when it is over.
+
+        Raises:
+            QueueFull: too many wait already, or the rate does not give so many tokens in time.
+            CallTimedOut: the turn did not come within `seconds`.
+        """
+        if self.limits.seconds_for(tokens) > seconds:
+            raise QueueFull(f"{self.name} gives no {tokens:,} tokens within this time")
+        line = self._lines.get()
+        if line is None:
+            line = Line(self.name, self.limits)
+            self._lines.set(line)
+        with anyio.move_on_after(seconds) as scope:
+            await line.enter(tokens)
+        if scope.cancelled_caught:
+            raise CallTimedOut(f"the time ran out in the line for {self.name}")
+        return line
+
+
 class Line:
-    """Those who wait for one deployment on one event loop: first come, first served."""
+    """Those who wait for one thing on one event loop: first come, first served."""
 
     __slots__ = ("_first", "_limits", "_name", "_requests", "_slots", "_tokens", "_waiting")
 

@@ -10,7 +10,15 @@ from cascade.endings import Accepted, Broken, Draft, Ending, Refused, Stopped
 from cascade.errand import Errand
 from cascade.errors import SinkFailed
 from cascade.release import Release
-from cascade.result import Aborted, BudgetExceeded, Exhausted, Result, StreamBroken
+from cascade.result import (
+    Aborted,
+    BudgetExceeded,
+    Exhausted,
+    Overloaded,
+    Reason,
+    Result,
+    StreamBroken,
+)
 from cascade.tier import Tier
 from cascade.trace import Attempt, AttemptOutcome, Audit, Outcome, Step, Trace, cost_of
 from cascade.types import Request, Response
@@ -90,6 +98,9 @@ class Story:
         return None
 
 
+_KINDS: dict[Reason, type[Exhausted]] = {"budget": BudgetExceeded, "overload": Overloaded}
+
+
 class Reporter:
     """Gives every finished trace to the sinks."""
 
@@ -120,7 +131,7 @@ class Reporter:
             case Stopped(reason, draft, error):
                 trace = self.finish(story, Outcome.EXHAUSTED, error=reason)
                 response = draft.response if draft else None
-                kind = BudgetExceeded if reason == "budget" else Exhausted
+                kind = _KINDS.get(reason, Exhausted)
                 raise kind(reason, trace, response, error) from error
             case Refused(error):
                 trace = self.finish(story, Outcome.ABORTED, error=error.label)

@@ -21,7 +21,7 @@ else:  # a default is for type checkers only
     T = TypeVar("T")
     T_co = TypeVar("T_co", covariant=True)
 
-Reason = Literal["gates", "errors", "deadline", "attempts", "budget"]
+Reason = Literal["gates", "errors", "deadline", "attempts", "budget", "overload"]
 """Why a walk stopped without an accepted answer."""
 
 EXPLAINED: dict[Reason, str] = {
@@ -30,6 +30,7 @@ EXPLAINED: dict[Reason, str] = {
     "deadline": "the time for this request ran out",
     "attempts": "the attempts for this request ran out",
     "budget": "no budget is left for a tier that could have answered",
+    "overload": "too many requests are under way already",
 }
 
 
@@ -125,7 +126,7 @@ class Exhausted(Unanswered):
     """No tier's answer was accepted.
 
     Attributes:
-        reason: "gates", "errors", "deadline", "attempts" or "budget".
+        reason: "gates", "errors", "deadline", "attempts", "budget" or "overload".
         trace: every step that was taken.
         draft: the last complete answer, which no gate accepted; None where no tier gave one.
         error: why the last tier could not answer; None where it did.
@@ -155,6 +156,13 @@ class BudgetExceeded(Exhausted):
     """A tier was left that could have answered, but no budget held what it may cost.
 
     `reason` is "budget"; `error` says which budget, how much was needed and what is left.
+    """
+
+
+class Overloaded(Exhausted):
+    """The cascade's limits are reached and its queue is full: nothing was asked, nothing spent.
+
+    `reason` is "overload". Ask again later, or ask less at once.
     """
 
 

@@ -17,6 +17,7 @@ from cascade.policy.monitor import (
     Transition,
 )
 from cascade.policy.routing import Route
+from cascade.policy.tuned_range import Departure, Tuned
 from cascade.trace import Decision, Step
 
 logger = logging.getLogger("cascade")
@@ -44,9 +45,12 @@ Hook = Callable[[MonitorChange], None]
 
 
 class Watch:
-    """One fallback monitor with what it needs: time, random numbers, and who hears of changes."""
+    """One fallback monitor with what it needs: time, random numbers, and who hears of changes.
 
-    __slots__ = ("_clock", "_monitor", "_random", "_report")
+    `tuned` is what tuning expects of its answers, `leave` hears when they leave that range.
+    """
+
+    __slots__ = ("_clock", "_leave", "_monitor", "_random", "_report", "_tuned")
 
     def __init__(
         self,
@@ -54,11 +58,15 @@ class Watch:
         clock: Callable[[], float],
         random: Callable[[], float],
         report: Callable[[Transition], None],
+        tuned: Tuned | None,
+        leave: Callable[[Departure], None],
     ) -> None:
         self._monitor = monitor
         self._clock = clock
         self._random = random
         self._report = report
+        self._tuned = tuned
+        self._leave = leave
 
     @property
     def phase(self) -> str:
@@ -77,6 +85,14 @@ class Watch:
         transition = self._monitor.record(ticket, fallback, self._clock(), self._random())
         if transition is not None:
             self._report(transition)
+        if self._tuned is not None:
+            self._compare(self._tuned)
+
+    def sampled(self, agrees: bool) -> None:
+        """Compare an audit sample of its accepted answers with what was expected."""
+        left = None if self._tuned is None else self._tuned.sampled(agrees)
+        if left is not None:
+            self._leave(left)
 
     def observe(self, cheap: Outlay | None, onward: Outlay | None) -> None:
         """Tell what the tier's turn took, and what going straight on took."""
@@ -84,7 +100,8 @@ class Watch:
 
     def saved(self) -> dict[str, Any]:
         """The monitor's whole state, as plain JSON values."""
-        return self._monitor.to_json()
+        tuned = {} if self._tuned is None else {"tuned": self._tuned.to_json()}
+        return {**self._monitor.to_json(), **tuned}
 
     def restore(self, state: dict[str, Any], shift: float) -> None:
         """Go on from a saved state, whose instants are `shift` seconds off."""
@@ -93,17 +110,37 @@ class Watch:
         self._monitor = FallbackMonitor.from_json(
             {**state, **moved}, mine.settings, latency_objective=mine.latency_objective
         )
+        if self._tuned is not None and "tuned" in state:
+            self._tuned.restore(state["tuned"])
 
     def go_on_with(self, other: "Watch") -> bool:
         """Share another's monitor, if it has the same settings."""
         same = self._monitor.settings == other._monitor.settings
         if same:
             self._monitor = other._monitor
+            if self._tuned is not None and other._tuned is not None:
+                self._tuned.restore(other._tuned.to_json())
         return same
 
     def state(self) -> MonitorState:
         """A reading, as of the last call."""
-        return self._monitor.snapshot()
+        state, tuned = self._monitor.snapshot(), self._tuned
+        if tuned is None:
+            return state
+        return replace(
+            state,
+            expected=tuned.expected.fallback,
+            drifted=tuned.fallback is not None and tuned.fallback.outside,
+            expected_agreement=tuned.expected.agreement,
+            agreement_drifted=tuned.agreement is not None and tuned.agreement.outside,
+        )
+
+    def _compare(self, tuned: Tuned) -> None:
+        rate, events = self._monitor.evidence()
+        if events >= self._monitor.settings.min_calls:
+            left = tuned.answered(rate, events)
+            if left is not None:
+                self._leave(left)
 
 
 class Monitors:
@@ -134,8 +171,15 @@ class Monitors:
             return found
         aims = route.latency_objective is not None
         monitor = FallbackMonitor(route.monitor or self._default, latency_objective=aims)
-        report = partial(self._report, *key)
-        made = self._watches[key] = Watch(monitor, self._clock, self._random, report)
+        expected = route.expected(tier)
+        made = self._watches[key] = Watch(
+            monitor,
+            self._clock,
+            self._random,
+            partial(self._report, *key),
+            Tuned(expected) if expected.known else None,
+            partial(_tell, *key),
+        )
         if len(self._watches) > MAX_MONITORS:
             dropped, _ = self._watches.popitem(last=False)
             self._samples.pop(dropped, None)
@@ -180,6 +224,8 @@ class Monitors:
         key = (route, tier)
         found = self._samples.get(key, FalseAccepts()).counting(agrees)
         self._samples[key] = found
+        if key in self._watches:
+            self._watches[key].sampled(agrees)
         return found
 
     def states(self) -> dict[tuple[str, str], MonitorState]:
@@ -199,6 +245,11 @@ class Monitors:
                 hook(change)
             except Exception:  # a hook must not cost the caller an answer
                 logger.exception("a monitor hook failed")
+
+
+def _tell(route: str, tier: str, left: Departure) -> None:
+    told = {"event": "drift", "route": route, "tier": tier, **asdict(left)}
+    logger.warning("%s/%s: %s", route, tier, left, extra={"cascade": told})
 
 
 def outlay_of(steps: Sequence[Step]) -> Outlay | None:

@@ -15,6 +15,7 @@ from cascade.errors import (
     CascadeError,
     ConfigError,
     ProviderError,
+    QueueFull,
     RateLimited,
     RecordingError,
     Remedy,
@@ -22,7 +23,14 @@ from cascade.errors import (
     Unaffordable,
 )
 from cascade.logprobs import logprobs_of
-from cascade.result import Aborted, BudgetExceeded, Exhausted, StreamBroken, Unanswered
+from cascade.result import (
+    Aborted,
+    BudgetExceeded,
+    Exhausted,
+    Overloaded,
+    StreamBroken,
+    Unanswered,
+)
 from cascade.trace import Decision, Outcome, Step, Trace
 from cascade.types import Response
 
@@ -77,7 +85,14 @@ def test_the_tree_in_the_docstring_is_that_of_the_classes() -> None:
 
 def test_every_error_but_those_that_carry_a_trace_stands_in_the_module() -> None:
     elsewhere = {kind for kind in descendants(CascadeError) if kind.__module__ != errors.__name__}
-    assert elsewhere == {Aborted, BudgetExceeded, Exhausted, StreamBroken, Unanswered}
+    assert elsewhere == {
+        Aborted,
+        BudgetExceeded,
+        Exhausted,
+        Overloaded,
+        StreamBroken,
+        Unanswered,
+    }
 
 
 def test_every_error_says_in_a_docstring_what_it_is() -> None:
@@ -129,6 +144,7 @@ TRAVELLERS: list[CascadeError] = [
     ),
     Exhausted("errors", TRACE),
     BudgetExceeded("budget", TRACE, None, Unaffordable("no money")),
+    Overloaded("overload", TRACE, None, QueueFull("two wait already")),
     StreamBroken("ServerFailed 500", TRACE, "half", ServerFailed("down", status=500)),
     Aborted(BadRequest("no such role", status=400), TRACE),
 ]

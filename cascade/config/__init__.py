@@ -6,8 +6,8 @@
 
 The tables and keys of the file are the classes and parameters of the library under the same names:
 `[[tiers]]` with `[[tiers.deployments]]`, `[[tiers.gates]]` and `[tiers.retry]`, `[[routes]]`,
-`[[rules]]`, `[router]`, `[monitor]`, `[budget]`, `[audit]`, and the limits of a request. A few
-names are the file's own: `gate = "Class"` and `scorer = "Class"` say which class a table stands
+`[[rules]]`, `[router]`, `[monitor]`, `[budget]`, `[audit]`, `[limits]`, and those of a request. A
+few names are the file's own: `gate = "Class"` and `scorer = "Class"` say which class a table stands
 for, so the part of `Not` is called `of`; `{ scorer = "Learned", file = "weights.json" }` and
 `[router]` with `file` read what was trained; `task_rules` adds the ready-made rules after the
 file's own (`true` for all of them, or their names).

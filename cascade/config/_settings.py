@@ -18,7 +18,8 @@ from cascade.tier import Tier
 from cascade.types import Provider
 
 _PLAIN = {
-    "audit", "budget", "max_attempts", "monitor", "on_exhausted", "router_timeout", "timeout",
+    "audit", "budget", "limits", "max_attempts", "monitor", "on_exhausted", "router_timeout",
+    "timeout",
 }  # fmt: skip
 """Parameters of `Cascade` that the file holds as they are."""
 

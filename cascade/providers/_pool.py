@@ -231,8 +231,9 @@ class Answer:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """By lower-case name; of one that comes twice, both values."""
-        return httpx2.Headers(self._response.headers)
+        """By lower-case name; of one that comes twice, the last."""
+        given = self._response.headers
+        return {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in given}
 
     def aiter_raw(self) -> AsyncIterator[bytes]:
         """The body as it comes, packed as it is."""
