@@ -25,17 +25,9 @@ from cascade.simulation import loop_time, simulate
 pytestmark = pytest.mark.simulated
 
 
-def cascade_of(
-    latency: float = 1.0, sinks: tuple[Counter[str], ...] = (), **limits: int
-) -> Cascade:
+def cascade_of(latency: float = 1.0, *sinks: Sink, **limits: int) -> Cascade:
     model = Scripted(lambda _: "A fine answer.", latency=latency)
-
-    def count(trace: Trace) -> None:
-        sinks[0][trace.error or "answered"] += 1
-
-    return Cascade(
-        Tier("only", Deployment(model)), limits=Limits(**limits), sinks=[count] if sinks else ()
-    )
+    return Cascade(Tier("only", Deployment(model)), limits=Limits(**limits), sinks=sinks)
 
 
 async def all_at_once(cascade: Cascade, number: int) -> list[Result | Exhausted]:
