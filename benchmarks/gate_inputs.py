@@ -1,17 +1,23 @@
 """Answers of a given size for benchmarks/gates.py: ordinary ones, and hostile ones."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from random import Random
+from threading import Thread
 from typing import Any, Final
 
-from gates import AtLeast, Candidate, Gate, Logprobs, ToolCall
+from gates import AtLeast, Candidate, Feature, Gate, Learned, Logprobs, ToolCall
 from gates.confidence import (
     AnswerProbability,
     FirstTokenMargin,
+    InTask,
     MeanProbability,
     MinProbability,
+    OutputTokens,
     QuantileProbability,
     StatedConfidence,
     TextLength,
@@ -125,6 +131,41 @@ def weighed(size: int) -> Candidate:
     return Candidate(text, "stop", Logprobs(tokens, [each[0][1] for each in top], top))
 
 
+def unread(candidate: Candidate) -> Candidate:
+    """The same answer, nothing of whose log probabilities was looked at."""
+    assert candidate.logprobs is not None
+    arrays = candidate.logprobs.arrays
+    return replace(candidate, logprobs=Logprobs.deferred(lambda: arrays))
+
+
+def weights(tokens: int) -> list[float]:
+    """Log probabilities of so many tokens."""
+    random = Random(0)
+    return [-random.expovariate(3.0) for _ in range(tokens)]
+
+
+def spelled(tokens: int) -> Candidate:
+    """An answer of so many tokens with five alternatives each."""
+    values = weights(tokens)
+    top = [[("a", value - rank) for rank in range(5)] for value in values]
+    return Candidate("a" * tokens, "stop", Logprobs(["a"] * tokens, values, top))
+
+
+_OF_TOKENS: Final = (
+    MeanProbability(),
+    *map(QuantileProbability, (0.1, 0.25, 0.5)),
+    MinProbability(),
+    FirstTokenMargin(),
+)
+LEARNED: Final = Learned(
+    tuple(
+        Feature(signal, 0.5, 0.5, 0.25, step=step)
+        for signal in _OF_TOKENS
+        for step in (None, 0.25, 0.5, 0.75)
+    )
+)
+"""As `cascade tune` learns it: each signal by itself and with a step at every quartile."""
+
 CASES: Final[Mapping[str, tuple[Gate, Make]]] = {
     "NotEmpty": (NotEmpty(), said),
     "Length": (Length(at_least=1, at_most=1_000_000), said),
@@ -148,6 +189,8 @@ CASES: Final[Mapping[str, tuple[Gate, Make]]] = {
     "AnswerProbability": (AtLeast(0.5, AnswerProbability("answer")), weighed),
     "StatedConfidence": (AtLeast(0.5, StatedConfidence("answer")), weighed),
     "TextLength": (AtLeast(0.5, TextLength()), weighed),
+    "OutputTokens": (AtLeast(0.5, OutputTokens()), weighed),
+    "InTask": (AtLeast(0.5, InTask("law")), weighed),
 }
 """Each gate with the ordinary answer that it is timed on."""
 
@@ -218,3 +261,27 @@ def bombs(trap: str) -> dict[str, tuple[Gate | None, Candidate]]:
         ),
         "reference to itself": (None, Candidate("[7]", schema={"$ref": "#"})),
     }
+
+
+@contextmanager
+def trap() -> Iterator[tuple[str, list[str]]]:
+    """A server on loopback that only remembers who asked."""
+    hits: list[str] = []
+
+    class Trap(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            hits.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Trap)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", hits
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,126 +1,42 @@
 """Ask the cheapest model first, gate its answer, escalate only when the gate says no."""
 
 import logging
+import sys
 
-from cascade.assembly import Assembly, OnDelta
-from cascade.capabilities import Capabilities
-from cascade.default import configure, monitors, reload, run, run_sync, stream
-from cascade.deployment import Deployment
-from cascade.engine import Cascade
-from cascade.errors import CascadeError, ConfigError, ProviderError, RecordingError, Remedy
-from cascade.events import (
-    AnswerAccepted,
-    DraftRejected,
-    Escalated,
-    Event,
-    TextReleased,
-    TierStarted,
-)
-from cascade.limits import Limits
-from cascade.policy.breaker import BreakerSettings, BreakerState
-from cascade.policy.false_accepts import FalseAccepts
-from cascade.policy.money import Budget, BudgetState
-from cascade.policy.monitor import MonitorSettings, MonitorState, Phase, Transition
-from cascade.policy.retry import Retry
-from cascade.policy.routing import Route
-from cascade.policy.rules import Rule
-from cascade.policy.task_rules import task_rules
-from cascade.providers import Anthropic, OpenAI, Scripted
-from cascade.recordings import RecordedAnswer, Recording, read_recordings, write_recordings
-from cascade.reporter import Sink
-from cascade.result import (
-    Aborted,
-    BudgetExceeded,
-    Exhausted,
-    Overloaded,
-    Result,
-    StreamBroken,
-    Unanswered,
-)
-from cascade.routers import Guess, LearnedRouter, ModelRouter
-from cascade.sampling import AuditSampling, SamplingState
-from cascade.streaming import Stream
-from cascade.tier import Tier
-from cascade.trace import Attempt, AttemptOutcome, Audit, Decision, GateTime, Outcome, Step, Trace
-from cascade.types import Message, Price, Pricing, Provider, Request, Response, Usage
-from cascade.watch import MonitorChange
+from gates._exports import exports
 
 # Where an application sets up no logging, a library is silent.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-__all__ = [
-    "Aborted",
-    "AnswerAccepted",
-    "Anthropic",
-    "Assembly",
-    "Attempt",
-    "AttemptOutcome",
-    "Audit",
-    "AuditSampling",
-    "BreakerSettings",
-    "BreakerState",
-    "Budget",
-    "BudgetExceeded",
-    "BudgetState",
-    "Capabilities",
-    "Cascade",
-    "CascadeError",
-    "ConfigError",
-    "Decision",
-    "Deployment",
-    "DraftRejected",
-    "Escalated",
-    "Event",
-    "Exhausted",
-    "FalseAccepts",
-    "GateTime",
-    "Guess",
-    "LearnedRouter",
-    "Limits",
-    "Message",
-    "ModelRouter",
-    "MonitorChange",
-    "MonitorSettings",
-    "MonitorState",
-    "OnDelta",
-    "OpenAI",
-    "Outcome",
-    "Overloaded",
-    "Phase",
-    "Price",
-    "Pricing",
-    "Provider",
-    "ProviderError",
-    "RecordedAnswer",
-    "Recording",
-    "RecordingError",
-    "Remedy",
-    "Request",
-    "Response",
-    "Result",
-    "Retry",
-    "Route",
-    "Rule",
-    "SamplingState",
-    "Scripted",
-    "Sink",
-    "Step",
-    "Stream",
-    "StreamBroken",
-    "TextReleased",
-    "Tier",
-    "TierStarted",
-    "Trace",
-    "Transition",
-    "Unanswered",
-    "Usage",
-    "configure",
-    "monitors",
-    "read_recordings",
-    "reload",
-    "run",
-    "run_sync",
-    "stream",
-    "task_rules",
-    "write_recordings",
-]
+_HOMES = {
+    "assembly": "Assembly OnDelta",
+    "capabilities": "Capabilities",
+    "default": "configure monitors reload run run_sync stream",
+    "deployment": "Deployment",
+    "engine": "Cascade",
+    "errors": "CascadeError ConfigError ProviderError RecordingError Remedy",
+    "events": "AnswerAccepted DraftRejected Escalated Event TextReleased TierStarted",
+    "limits": "Limits",
+    "policy.breaker": "BreakerSettings BreakerState",
+    "policy.false_accepts": "FalseAccepts",
+    "policy.money": "Budget BudgetState",
+    "policy.monitor": "MonitorSettings MonitorState Phase Transition",
+    "policy.retry": "Retry",
+    "policy.routing": "Route",
+    "policy.rules": "Rule",
+    "policy.task_rules": "task_rules",
+    "providers": "Anthropic OpenAI Scripted",
+    "recordings": "RecordedAnswer Recording read_recordings write_recordings",
+    "reporter": "Sink",
+    "result": "Aborted BudgetExceeded Exhausted Overloaded Result StreamBroken Unanswered",
+    "routers": "Guess LearnedRouter ModelRouter",
+    "sampling": "AuditSampling SamplingState",
+    "streaming": "Stream",
+    "tier": "Tier",
+    "trace": "Attempt AttemptOutcome Audit Decision GateTime Outcome Step Trace",
+    "types": "Message Price Pricing Provider Request Response Usage",
+    "watch": "MonitorChange",
+}
+"""The module of each name: importing the package reads in none of them."""
+
+__all__, __getattr__, __dir__ = exports(sys.modules[__name__], _HOMES)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cascade.policy.ledger import MIN_ATTEMPT_SECONDS, Ledger
+from cascade.policy.ledger import Ledger
 from cascade.policy.routing import Choice
 from cascade.release import Ear
 from cascade.types import Request
@@ -16,9 +16,7 @@ class Errand:
 
     `started` is an instant on `clock` (monotonic seconds), `started_at` the same on the `wall`
     clock (seconds since the epoch), for people and for the days of budgets; `random` gives uniform
-    numbers in [0, 1). `hurried` says that the caller gave it less time than usual; `parties`
-    counts those who may still have to be asked: this deployment, the others of its tier, and the
-    later tiers.
+    numbers in [0, 1). `hurried` says that the caller gave it less time than usual.
     `shape` judges whether an answer has the form that was asked for, `listen` makes the ear for a
     call, where somebody reads a stream.
     """
@@ -33,7 +31,6 @@ class Errand:
     started: float
     started_at: float
     hurried: bool = False
-    parties: int = 1
     shape: Gate | None = None
     listen: Callable[[], Ear] | None = None
 
@@ -55,7 +52,7 @@ class Errand:
     @property
     def share(self) -> float:
         """Seconds that one call may take, so that a hanging one leaves as many for each other."""
-        return min(self.remaining, max(self.remaining / self.parties, MIN_ATTEMPT_SECONDS))
+        return self.ledger.share(self.clock())
 
     @property
     def expired(self) -> bool:

@@ -101,16 +101,18 @@ class Tier:
         """
         *others, last = lanes = self._in_order(request, errand)
         forced = lanes[0].seconds_left(errand.clock()) > 0
+        later = errand.ledger.parties
         for position, lane in enumerate(others):
-            turn = replace(errand, parties=errand.parties + len(others) - position)
+            errand.ledger.parties = later + len(others) - position
             try:
-                return await self._ask_with_retries(lane, request, turn, attempts, forced)
+                return await self._ask_with_retries(lane, request, errand, attempts, forced)
             except ProviderError as error:
                 if error.remedy in {Remedy.ESCALATE, Remedy.ABORT}:
                     raise
                 # A tier keeps its first call, though the cap was reached before.
                 if attempts and not _may_repeat(errand):
                     raise
+        errand.ledger.parties = later
         return await self._ask_with_retries(last, request, errand, attempts, forced)
 
     def _in_order(self, request: Request, errand: Errand) -> list[Lane]:

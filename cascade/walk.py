@@ -113,7 +113,7 @@ class Walk:
         """Ask one tier and judge its answer: an ending if the walk is over, None to go on."""
         if self._errand.expired:
             return Stopped("deadline", self._complete, self._error)
-        self._errand.ledger.begin_tier()
+        self._errand.ledger.begin_tier(self._left)
         self._tell(TierStarted(stage.tier.name))
         paused = self._errand.ledger.paused
         phase = None if watch is None else watch.phase
@@ -135,11 +135,10 @@ class Walk:
         request, stage = self._errand.request, visit.stage
         if stage.top_logprobs is not None:
             request = replace(request, top_logprobs=stage.top_logprobs)
-        listen = None
+        errand = self._errand
         if self._release is not None:
-            holder = stage.holder_of(request, self._errand.shape)
-            listen = self._release.listening(request, holder)
-        errand = replace(self._errand, parties=1 + self._left, listen=listen)
+            holder = stage.holder_of(request, errand.shape)
+            errand = replace(errand, listen=self._release.listening(request, holder))
         return await stage.tier.ask(request, errand, visit.attempts)
 
     async def _judged(self, stage: Stage, response: Response) -> Judgement:

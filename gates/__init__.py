@@ -1,108 +1,33 @@
 """Composable, three-valued quality gates for LLM answers. No gate ever calls a model."""
 
-from gates.catalogue import GATES, SCORERS
-from gates.compose import (
-    AllOf,
-    AnyOf,
-    FunctionGate,
-    Gate,
-    GateLike,
-    Not,
-    as_gate,
-    bounds,
-    check,
-    gate,
-)
-from gates.confidence import (
-    AnswerProbability,
-    FirstTokenMargin,
-    MeanProbability,
-    MinProbability,
-    QuantileProbability,
-    StatedConfidence,
-    TextLength,
-    TopEntropy,
-)
-from gates.expressions import Forbids, Matches
-from gates.json import JsonError, ValidJson, strict_loads
-from gates.language import SameLanguage
-from gates.learned import Feature, Learned, Passed, Scored
-from gates.placeholder import NoPlaceholder
-from gates.refusal import NotRefusal
-from gates.repetition import NotEcho, NotRepetitive
-from gates.schema import MatchesSchema
-from gates.text import Complete, Length, NotEmpty
-from gates.threshold import AtLeast, Scorer
-from gates.tools import ValidToolCalls
-from gates.validation import SchemaError
-from gates.verdict import (
-    ANYWHERE,
-    MAX_CHARS,
-    OPEN,
-    Bounds,
-    Candidate,
-    Interval,
-    LogprobArrays,
-    Logprobs,
-    Missing,
-    Status,
-    ToolCall,
-    Verdict,
-)
+import sys
 
-__all__ = [
-    "ANYWHERE",
-    "GATES",
-    "MAX_CHARS",
-    "OPEN",
-    "SCORERS",
-    "AllOf",
-    "AnswerProbability",
-    "AnyOf",
-    "AtLeast",
-    "Bounds",
-    "Candidate",
-    "Complete",
-    "Feature",
-    "FirstTokenMargin",
-    "Forbids",
-    "FunctionGate",
-    "Gate",
-    "GateLike",
-    "Interval",
-    "JsonError",
-    "Learned",
-    "Length",
-    "LogprobArrays",
-    "Logprobs",
-    "Matches",
-    "MatchesSchema",
-    "MeanProbability",
-    "MinProbability",
-    "Missing",
-    "NoPlaceholder",
-    "Not",
-    "NotEcho",
-    "NotEmpty",
-    "NotRefusal",
-    "NotRepetitive",
-    "Passed",
-    "QuantileProbability",
-    "SameLanguage",
-    "SchemaError",
-    "Scored",
-    "Scorer",
-    "StatedConfidence",
-    "Status",
-    "TextLength",
-    "ToolCall",
-    "TopEntropy",
-    "ValidJson",
-    "ValidToolCalls",
-    "Verdict",
-    "as_gate",
-    "bounds",
-    "check",
-    "gate",
-    "strict_loads",
-]
+from gates._exports import exports
+
+_HOMES = {
+    "catalogue": "GATES SCORERS",
+    "compose": "AllOf AnyOf FunctionGate Gate GateLike Not as_gate bounds check gate",
+    "confidence": (
+        "AnswerProbability FirstTokenMargin InTask MeanProbability MinProbability "
+        "OutputTokens QuantileProbability StatedConfidence TextLength TopEntropy"
+    ),
+    "expressions": "Forbids Matches",
+    "json": "JsonError ValidJson strict_loads",
+    "language": "SameLanguage",
+    "learned": "Feature Learned Passed Scored",
+    "placeholder": "NoPlaceholder",
+    "refusal": "NotRefusal",
+    "repetition": "NotEcho NotRepetitive",
+    "schema": "MatchesSchema",
+    "text": "Complete Length NotEmpty",
+    "threshold": "AtLeast Scorer",
+    "tools": "ValidToolCalls",
+    "validation": "SchemaError",
+    "verdict": (
+        "ANYWHERE Bounds Candidate Interval LogprobArrays Logprobs MAX_CHARS Missing OPEN "
+        "Status ToolCall Verdict"
+    ),
+}
+"""The module of each name: importing the package reads in none of them."""
+
+__all__, __getattr__, __dir__ = exports(sys.modules[__name__], _HOMES)

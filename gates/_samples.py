@@ -132,6 +132,8 @@ SCHEMAS: tuple[dict[str, Any] | bool, ...] = (
     False,
 )
 
+TASKS = ("support", "law")
+
 _DEEP = "[" * 10_000
 
 _SECRET = f'{{"answer": "{CANARY}"}}'

@@ -33,13 +33,15 @@ _CALLS = st.lists(
     ),
     max_size=2,
 ).map(tuple)
-_FINISH = st.none() | st.sampled_from(samples.FINISH_REASONS)
+_FINISH = st.none() | st.sampled_from(("stop", "length")) | st.sampled_from(samples.FINISH_REASONS)
 _REFUSALS = st.none() | _TEXTS
 _SOME_CALLS = st.just(()) | _CALLS
 _TOOLS = st.lists(st.sampled_from(samples.TOOLS), max_size=3).map(tuple)
 _SCHEMAS = st.none() | st.sampled_from(samples.SCHEMAS)
 _ARGUMENTS = st.none() | st.sampled_from(samples.ARGUMENTS)
 _COUNTS = st.integers(1, 12)
+_TASKS = st.none() | st.sampled_from(samples.TASKS)
+_OUTPUT_TOKENS = st.none() | st.integers(0, 10**6)
 _WIDTHS = st.integers(0, 3)
 _LIKELY = st.floats(-20.0, 0.0) | st.just(1e-6)
 _VALUES = st.sampled_from([_LIKELY, _LIKELY | st.sampled_from(samples.PLACEHOLDER_LOGPROBS)])
@@ -81,6 +83,8 @@ def candidates(draw: st.DrawFn, answers: Texts | None = None) -> Candidate:
         text if echoed else draw(_TEXTS),
         draw(_TOOLS),
         draw(_SCHEMAS),
+        draw(_TASKS),
+        draw(_OUTPUT_TOKENS),
     )
 
 
@@ -100,6 +104,7 @@ def extensions(draw: st.DrawFn, candidate: Candidate) -> Candidate:
         logprobs=_joined(candidate.logprobs, more),
         tool_calls=calls + draw(_SOME_CALLS),
         refusal=_appended(candidate.refusal, draw(_REFUSALS)),
+        output_tokens=draw(_OUTPUT_TOKENS),
     )
 
 
@@ -128,7 +133,7 @@ def streams(draw: st.DrawFn, candidate: Candidate) -> tuple[Candidate, ...]:
     count = draw(st.integers(0, 3))
     cuts = [sorted(draw(st.integers(0, size)) for _ in range(count)) for size in sizes]
     prefixes = [_prefix(candidate, *cut) for cut in zip(*cuts, strict=True)]
-    open_ended = replace(candidate, finish_reason=None)
+    open_ended = replace(candidate, finish_reason=None, output_tokens=None)
     return (*prefixes, open_ended, candidate, draw(extensions(candidate)))
 
 
@@ -144,6 +149,7 @@ def _prefix(candidate: Candidate, chars: int, tokens: int, calls: int, refusal: 
         logprobs=first,
         tool_calls=candidate.tool_calls[:calls],
         refusal=(candidate.refusal or "")[:refusal] or None,
+        output_tokens=None,
     )
 
 

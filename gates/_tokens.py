@@ -7,6 +7,7 @@ where they have none, and rounding can lift a sure token just above 0, which is 
 import math
 from collections.abc import Iterable, Sequence
 from operator import mul
+from typing import Protocol
 
 SENTINEL = -1000.0
 """Log probabilities this low or lower are placeholders: e^-1000 is 0 as a float."""
@@ -15,6 +16,56 @@ ROUNDING = 0.01
 """How far above 0 a log probability may be lifted by rounding before it is none at all."""
 
 _SAMPLE = 256
+
+MANY = _SAMPLE
+"""More values than these are not sorted to be looked at."""
+
+
+class HasValues(Protocol):
+    """What has log probabilities, one a token."""
+
+    @property
+    def values(self) -> Sequence[float]: ...
+
+
+class TokenValues:
+    """The log probabilities of all tokens as scorers need them; few are sorted at once.
+
+    Args:
+        values: log probabilities, at most 0.
+        rising: the same sorted, where that has been done.
+    """
+
+    __slots__ = ("_rising", "_values", "count")
+
+    def __init__(self, values: Sequence[float], rising: Sequence[float] | None) -> None:
+        self.count = len(values)
+        self._values, self._rising = values, rising
+
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return sum(self._values) / self.count
+
+    def ranked(self, rank: int) -> float:
+        """`sorted(values)[rank]`."""
+        if self._rising is not None:
+            return self._rising[rank]
+        return min(self._values) if rank == 0 else ranked(self._values, rank)
+
+
+def token_values(logprobs: HasValues) -> TokenValues | None:
+    """The values when there are any and all are log probabilities."""
+    values = logprobs.values
+    if not values or len(values) > MANY or math.isnan(sum(values)):
+        found = signal(values)
+        return None if found is None else TokenValues(found, None)
+    rising = sorted(values)
+    if rising[0] <= SENTINEL or rising[-1] > ROUNDING:
+        return None
+    if rising[-1] <= 0.0:
+        return TokenValues(values, rising)
+    return TokenValues(usable(values), usable(rising))
 
 
 def usable(values: Iterable[float]) -> list[float]:

@@ -6,8 +6,10 @@ from gates.compose import AllOf, AnyOf, Gate, Not
 from gates.confidence import (
     AnswerProbability,
     FirstTokenMargin,
+    InTask,
     MeanProbability,
     MinProbability,
+    OutputTokens,
     QuantileProbability,
     StatedConfidence,
     TextLength,
@@ -46,8 +48,10 @@ _GATES: tuple[type[Gate], ...] = (
 _SCORERS: tuple[type[Scorer], ...] = (
     AnswerProbability,
     FirstTokenMargin,
+    InTask,
     MeanProbability,
     MinProbability,
+    OutputTokens,
     QuantileProbability,
     StatedConfidence,
     TextLength,

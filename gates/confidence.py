@@ -1,4 +1,4 @@
-"""Scorers over token log probabilities, stated confidence and length.
+"""Scorers over token log probabilities, stated confidence, length and task.
 
 One token without a usable log probability takes the signal from every scorer that looks at it;
 `gates._tokens` says which are usable.
@@ -6,11 +6,10 @@ One token without a usable log probability takes the signal from every scorer th
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gates._members import spelling, value_of
-from gates._tokens import entropy, ranked, signal, usable
+from gates._tokens import TokenValues, entropy, signal, token_values, usable
 from gates.threshold import Scorer
 from gates.verdict import MAX_CHARS, Candidate, Interval
 
@@ -18,8 +17,8 @@ _PROBABILITY = Interval(0.0, 1.0)
 _NUMBER = re.compile(r"\s*([+-]?[0-9]{1,20}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})\s*(%?)\s*")
 
 
-def _token_values(candidate: Candidate) -> Sequence[float] | None:
-    return None if candidate.logprobs is None else signal(candidate.logprobs.values)
+def _token_values(candidate: Candidate) -> TokenValues | None:
+    return None if candidate.logprobs is None else candidate.logprobs.once(token_values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class MeanProbability(Scorer):
 
     def measure(self, candidate: Candidate) -> float | None:
         values = _token_values(candidate)
-        return None if values is None else math.exp(sum(values) / len(values))
+        return None if values is None else math.exp(values.mean)
 
     def bounds(self, candidate: Candidate) -> Interval:  # noqa: ARG002
         return _PROBABILITY
@@ -48,7 +47,7 @@ class MinProbability(Scorer):
 
     def measure(self, candidate: Candidate) -> float | None:
         values = _token_values(candidate)
-        return None if values is None else math.exp(min(values))
+        return None if values is None else math.exp(values.ranked(0))
 
     def bounds(self, candidate: Candidate) -> Interval:
         """The minimum so far caps the final one; a token without a signal may still follow."""
@@ -88,7 +87,7 @@ class QuantileProbability(Scorer):
         values = _token_values(candidate)
         if values is None:
             return None
-        return math.exp(ranked(values, math.floor(self.q * (len(values) - 1))))
+        return math.exp(values.ranked(math.floor(self.q * (values.count - 1))))
 
     def bounds(self, candidate: Candidate) -> Interval:  # noqa: ARG002
         return _PROBABILITY
@@ -108,7 +107,7 @@ class FirstTokenMargin(Scorer):
 
     def measure(self, candidate: Candidate) -> float | None:
         top = None if candidate.logprobs is None else candidate.logprobs.top
-        alternatives = sorted(usable(value for _, value in top[0])) if top else []
+        alternatives = sorted(usable([value for _, value in top[0]])) if top else []
         if len(alternatives) < 2:
             return None
         return math.exp(alternatives[-1]) - math.exp(alternatives[-2])
@@ -254,6 +253,46 @@ class TextLength(Scorer):
     def bounds(self, candidate: Candidate) -> Interval:
         """Text only grows."""
         return Interval(float(len(candidate.text)), certain=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTokens(Scorer):
+    """The answer's tokens as the endpoint counts them, those of hidden reasoning among them."""
+
+    def measure(self, candidate: Candidate) -> float | None:
+        count = candidate.output_tokens
+        return None if count is None else float(count)
+
+    def bounds(self, candidate: Candidate) -> Interval:  # noqa: ARG002
+        """The count is known at the finish only."""
+        return Interval(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class InTask(Scorer):
+    """1 where the request was called this task, else 0: lets a model treat tasks differently.
+
+    Args:
+        task: the name, exactly as the request has it.
+    """
+
+    task: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, str) or not self.task:
+            raise ValueError(f"InTask: task must be the name of a task, got {self.task!r}")
+
+    @property
+    def name(self) -> str:
+        return f"InTask({self.task})"
+
+    def measure(self, candidate: Candidate) -> float:
+        return float(candidate.task == self.task)
+
+    def bounds(self, candidate: Candidate) -> Interval:
+        """What the request was called does not change while it is answered."""
+        found = self.measure(candidate)
+        return Interval(found, found, certain=True)
 
 
 def _check_field(what: str, field: str) -> None:

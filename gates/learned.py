@@ -4,6 +4,7 @@ A weight file names each signal by its class and parameters, as a configuration 
 
     {"format": "gates.learned/1", "intercept": -0.3, "features": [
         {"signal": {"QuantileProbability": {"q": 0.1}}, "weight": 1.4, "mean": 0.6, "scale": 0.2},
+        {"signal": {"QuantileProbability": {"q": 0.1}}, "weight": 0.7, "step": 0.9},
         {"signal": {"Passed": {"gate": {"NotRefusal": {}}}}, "weight": 2.0, "absent": -0.5}]}
 
 Only classes that `gates.signals` lists, and those that the caller adds, can be named.
@@ -12,7 +13,7 @@ Only classes that `gates.signals` lists, and those that the caller adds, can be 
 import json
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gates.compose import Gate, check
@@ -89,6 +90,9 @@ class Scored(Scorer):
 class Feature:
     """One signal's part in the model: weight * (measure - mean) / scale, or `absent` without it.
 
+    Where a `step` is given, the measure counts as 1 from there on and as 0 below: so a model can
+    follow a signal that does not tell the same everywhere.
+
     Raises:
         TypeError: `signal` is no scorer.
         ValueError: a number is not finite or beyond `MAX_NUMBER`, or the scale is not positive.
@@ -99,6 +103,7 @@ class Feature:
     mean: float = 0.0
     scale: float = 1.0
     absent: float = 0.0
+    step: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.signal, Scorer):
@@ -106,23 +111,29 @@ class Feature:
             raise TypeError(f"Feature: signal must be a Scorer, got {self.signal!r}{hint}")
         for what in ("weight", "mean", "scale", "absent"):
             _check_number(f"{self.signal.name}: {what}", getattr(self, what))
+        if self.step is not None:
+            _check_number(f"{self.signal.name}: step", self.step)
         if self.scale < 1.0 / MAX_NUMBER:
             least = f"{1.0 / MAX_NUMBER:g}"
             raise ValueError(f"{self.signal.name}: scale must be at least {least}")
 
-    def term(self, measure: float | None) -> float:
-        """What the measure adds to the log odds; one that is not finite counts as absent."""
-        if measure is None or not math.isfinite(measure):
-            return self.absent
-        return self.weight * (measure - self.mean) / self.scale
+
+_Term = tuple[float | None, float, float, float, float, float]
+"""A feature's step, its part below and from there on, weight over scale, mean, part if absent."""
+
+
+def _term(feature: Feature) -> _Term:
+    weight, mean = feature.weight / feature.scale, feature.mean
+    low, high = weight * (0.0 - mean), weight * (1.0 - mean)
+    return feature.step, low, high, weight, mean, feature.absent
 
 
 @dataclass(frozen=True, slots=True)
 class Learned(Scorer):
     """The probability, 0 to 1, that a logistic model gives from other signals.
 
-    Log odds = intercept + the sum of the features' terms. There is no signal where every feature's
-    is absent.
+    Log odds = intercept + the sum of the features' parts. There is no signal where every feature's
+    is absent; a measure that is not finite counts as absent.
 
     Args:
         features: the signals with their standardisation and weights, at least one.
@@ -136,12 +147,23 @@ class Learned(Scorer):
     features: tuple[Feature, ...]
     intercept: float = 0.0
     label: str = "Learned"
+    _signals: tuple[Scorer, ...] = field(init=False, repr=False, compare=False)
+    _places: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _terms: tuple[_Term, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.features) <= MAX_FEATURES:
             count = len(self.features)
             raise ValueError(f"Learned: 1 to {MAX_FEATURES} features are needed, got {count}")
         _check_number("Learned: intercept", self.intercept)
+        signals: list[Scorer] = []
+        for feature in self.features:
+            if feature.signal not in signals:  # a gate within may hold a schema, which has no hash
+                signals.append(feature.signal)
+        places = tuple(signals.index(feature.signal) for feature in self.features)
+        object.__setattr__(self, "_signals", tuple(signals))
+        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "_terms", tuple(map(_term, self.features)))
 
     @property
     def name(self) -> str:
@@ -149,15 +171,16 @@ class Learned(Scorer):
 
     @property
     def blocking(self) -> bool:
-        return any(each.signal.blocking for each in self.features)
+        return any(signal.blocking for signal in self._signals)
 
     @property
     def top_logprobs(self) -> int | None:
-        needs = (feature.signal.top_logprobs for feature in self.features)
+        needs = (signal.top_logprobs for signal in self._signals)
         return max((need for need in needs if need is not None), default=None)
 
     def measure(self, candidate: Candidate) -> float | None:
-        return self.probability([f.signal.measure(candidate) for f in self.features])
+        measures = [signal.measure(candidate) for signal in self._signals]
+        return self.probability([measures[place] for place in self._places])
 
     def bounds(self, candidate: Candidate) -> Interval:  # noqa: ARG002
         return Interval(0.0, 1.0)
@@ -168,11 +191,21 @@ class Learned(Scorer):
         Raises:
             ValueError: there are not as many measures as features.
         """
-        if all(measure is None for measure in measures):
-            return None
-        pairs = zip(self.features, measures, strict=True)
-        odds = self.intercept + sum(feature.term(measure) for feature, measure in pairs)
-        return None if math.isnan(odds) else _logistic(odds)
+        odds, known = self.intercept, False
+        for (step, low, high, weight, mean, absent), measure in zip(
+            self._terms, measures, strict=True
+        ):
+            if measure is None:
+                odds += absent
+                continue
+            known = True
+            if not math.isfinite(measure):
+                odds += absent
+            elif step is None:
+                odds += weight * (measure - mean)
+            else:
+                odds += high if measure >= step else low
+        return _logistic(odds) if known and not math.isnan(odds) else None
 
     def to_json(self) -> str:
         """The weight file that `from_json` reads back as an equal scorer."""
@@ -247,7 +280,7 @@ def _members(where: str, found: object, needed: Set[str], optional: Set[str]) ->
 
 
 def _feature(where: str, written: object, known: Mapping[str, Build]) -> Feature:
-    parts = _members(where, written, {"signal", "weight"}, {"mean", "scale", "absent"})
+    parts = _members(where, written, {"signal", "weight"}, {"mean", "scale", "absent", "step"})
     signal = read_signal(f"{where}.signal", parts["signal"], known)
     try:
         return Feature(**(parts | {"signal": signal}))
@@ -257,7 +290,8 @@ def _feature(where: str, written: object, known: Mapping[str, Build]) -> Feature
 
 def _written(feature: Feature) -> dict[str, Any]:
     numbers = {name: getattr(feature, name) for name in ("weight", "mean", "scale", "absent")}
-    return {"signal": write_signal(feature.signal), **numbers}
+    step = {} if feature.step is None else {"step": feature.step}
+    return {"signal": write_signal(feature.signal), **numbers, **step}
 
 
 def _unwritable(value: object) -> object:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
+
+Kind = TypeVar("Kind")
 
 MAX_CHARS = 1 << 20
 """How much of a text a gate reads unless told otherwise, in characters (1 MiB of ASCII)."""
@@ -47,7 +49,7 @@ class Logprobs:
         ValueError: the arrays differ in length.
     """
 
-    __slots__ = ("_arrays", "_read")
+    __slots__ = ("_arrays", "_kept", "_read")
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Logprobs:
             LogprobArrays(tuple(tokens), tuple(values), alternatives)
         )
         self._read: Callable[[], LogprobArrays] | None = None
+        self._kept: dict[Callable[[Logprobs], Any], Any] = {}
 
     @classmethod
     def deferred(cls, read: Callable[[], LogprobArrays]) -> "Logprobs":
@@ -90,6 +93,13 @@ class Logprobs:
     def top(self) -> tuple[tuple[tuple[str, float], ...], ...] | None:
         """For each token its most likely alternatives, or None where they were not given."""
         return self.arrays.top
+
+    def once(self, make: "Callable[[Logprobs], Kind]") -> "Kind":
+        """What `make` makes of these: made when first asked for, and kept for the next scorer."""
+        if make not in self._kept:
+            self._kept[make] = make(self)
+        found: Kind = self._kept[make]
+        return found
 
     def __len__(self) -> int:
         return len(self.values)
@@ -129,7 +139,8 @@ class Candidate:
 
     A prefix of a streamed answer has `finish_reason=None`; so has an answer whose provider gave
     none. `prompt` is the text of the request's messages, `tools` and `schema` the JSON schemas
-    that it came with.
+    that it came with, `task` the kind of work that it was called. `output_tokens` is the answer's
+    length as the endpoint counts it: None until the finish, and where the endpoint did not say.
     """
 
     text: str
@@ -140,6 +151,8 @@ class Candidate:
     prompt: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()
     schema: Mapping[str, Any] | bool | None = None
+    task: str | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ SHAPES = [
         "max_attemps = 4",
         'c.toml:1: max_attemps: unknown key "max_attemps": did you mean "max_attempts"? '
         "the file takes tiers, routes, rules, task_rules, router, router_timeout, monitor, budget, "
-        "audit, sinks, timeout, max_attempts, on_exhausted",
+        "audit, limits, sinks, timeout, max_attempts, on_exhausted",
         id="unknown key",
     ),
     pytest.param(
         "zzz = 4",
         'c.toml:1: zzz: unknown key "zzz": '
         "the file takes tiers, routes, rules, task_rules, router, router_timeout, monitor, budget, "
-        "audit, sinks, timeout, max_attempts, on_exhausted",
+        "audit, limits, sinks, timeout, max_attempts, on_exhausted",
         id="unknown key like no other",
     ),
     pytest.param("\ntimeout = 0", "c.toml:2: timeout: must be over 0", id="zero seconds"),
@@ -310,6 +310,27 @@ ROUTES = [
         ROUTE + 'tiers = ["strong"]\n[routes.gates]\ncheap = []',
         'c.toml:9: routes[0].gates.cheap: unknown tier of this route "cheap": known: strong',
         id="a gate beside the way",
+    ),
+    pytest.param(
+        ROUTE + "[routes.expected_fallback]\nchep = 0.2",
+        'c.toml:8: routes[0].expected_fallback.chep: unknown tier of this route "chep": did you'
+        ' mean "cheap"?',
+        id="a rate of a tier that is not there",
+    ),
+    pytest.param(
+        ROUTE + 'tiers = ["strong"]\n[routes.expected_agreement]\ncheap = 0.2',
+        'c.toml:9: routes[0].expected_agreement.cheap: unknown tier of this route "cheap"',
+        id="an agreement beside the way",
+    ),
+    pytest.param(
+        ROUTE + "[routes.expected_fallback]\ncheap = 23",
+        "c.toml:8: routes[0].expected_fallback.cheap: must be 1 or less",
+        id="a rate in per cent",
+    ),
+    pytest.param(
+        ROUTE + "expected_agreement = { cheap = -0.1 }",
+        "c.toml:7: routes[0].expected_agreement.cheap: must be 0 or more",
+        id="a share below nothing",
     ),
     pytest.param(
         ROUTE + '[routes.gates]\ncheap = [{ gate = "NotEmty" }]',

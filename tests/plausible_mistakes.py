@@ -293,4 +293,31 @@ ROUTES = [
         "an answer is wanted within 30 s, and given up after 10 s",
         id="an objective over the timeout",
     ),
+    pytest.param(
+        route('name = "faq"\n[routes.expected_fallback]\nstrong = 0.1\n'),
+        ("unwatched-expectation", 16, "routes[0].expected_fallback.strong"),
+        'route "faq" does not go on from "strong": there are no answers to compare with what is'
+        " expected; take it out",
+        id="a fallback rate of the last tier",
+    ),
+    pytest.param(
+        route('name = "faq"\nstart = "strong"\nexpected_agreement = { cheap = 0.9 }\n'),
+        ("unwatched-expectation", 16, "routes[0].expected_agreement.cheap"),
+        'route "faq" does not go on from "cheap"',
+        id="an agreement before the start",
+    ),
+    pytest.param(
+        route('name = "faq"\n[routes.expected_fallback]\ncheap = 0.5\n'),
+        ("expected-to-be-bypassed", 16, "routes[0].expected_fallback.cheap"),
+        '50 % of the answers of "cheap" are expected to be turned down, and over 40 % its monitor'
+        ' bypasses it; let the route start at "strong", or set a higher threshold',
+        id="an expected rate over the threshold",
+    ),
+    pytest.param(
+        tier("cheap", 1) + STRONG + '[[routes]]\nname = "faq"\nmonitor = { threshold = "auto" }\n'
+        "expected_fallback = { cheap = 0.6 }\n",
+        ("expected-to-be-bypassed", 16, "routes[0].expected_fallback.cheap"),
+        "over 50 % its monitor bypasses it",
+        id="an expected rate over the break-even",
+    ),
 ]

@@ -26,6 +26,8 @@ from cascade import (
     Trace,
     read_recordings,
 )
+from cascade.policy.monitor_types import DEFAULT_THRESHOLD
+from cascade.policy.tuned_range import Expected
 from cascade.reports.advice import CODES
 from cascade.reports.evidence import (
     MIN_EVENTS,
@@ -50,8 +52,14 @@ Told = Callable[..., list[Advice]]
 def told(tmp_path: Path) -> Told:
     """The advice on a log of these traces, each time another one."""
 
-    def advice(traces: Iterable[Trace], threshold: float | None = None) -> list[Advice]:
-        watching = unknown if threshold is None else lambda _: Watched(threshold)
+    def advice(
+        traces: Iterable[Trace],
+        threshold: float | None = None,
+        expected: Expected | None = None,
+    ) -> list[Advice]:
+        given = {} if expected is None else {"small": expected}
+        watched = Watched(DEFAULT_THRESHOLD if threshold is None else threshold, expected=given)
+        watching = unknown if threshold is None and expected is None else lambda _: watched
         with TemporaryDirectory(dir=tmp_path) as folder:
             return list(report_of(written(Path(folder), traces), watching=watching).advice)
 
@@ -268,6 +276,77 @@ class TestAdvice:
         forth = [walk(n, passed=False) for n in range(120)]
         back = [request(n, *steps) for n in range(120, 200)]
         assert "inverted" not in codes(told(forth + back))
+
+
+def fallbacks(share: int, count: int = 1000) -> list[Trace]:
+    """So many of a hundred answers are not accepted, evenly over all of the time."""
+    return [walk(n, n * 37 % 100 >= share) for n in range(count)]
+
+
+def disagreeing(count: int, lately: int) -> list[Trace]:
+    """Accepted answers, each with a sample, the newest of which say otherwise."""
+    asked = passing(count)
+    return asked + [sample(one, n < count - lately) for n, one in enumerate(asked)]
+
+
+class TestTunedRange:
+    """Of the route "r" tuning said what is to be expected of the small tier."""
+
+    @pytest.mark.parametrize(
+        ("traces", "expected"),
+        [
+            pytest.param(fallbacks(30), Expected(0.2), id="less is accepted"),
+            pytest.param(fallbacks(30), Expected(0.4), id="more is accepted"),
+            pytest.param(fallbacks(40, MIN_EVENTS), Expected(0.2), id="of just enough answers"),
+            pytest.param(drifting(20, 30, 2400), Expected(0.2), id="lately"),
+            pytest.param(sampled(MIN_SAMPLES, 20), Expected(agreement=0.9), id="fewer agree"),
+            pytest.param(sampled(400, 0), Expected(agreement=0.9), id="more agree"),
+            pytest.param(disagreeing(1000, 100), Expected(agreement=0.95), id="later samples"),
+        ],
+    )
+    def test_is_said_to_be_left(self, told: Told, traces: list[Trace], expected: Expected) -> None:
+        given = [each for each in told(traces, expected=expected) if each.code == "drift"]
+        assert [(each.title, each.tier) for each in given] == [("left the tuned range", "small")]
+
+    @pytest.mark.parametrize(
+        ("traces", "expected"),
+        [
+            pytest.param(fallbacks(30), Expected(0.3), id="as expected"),
+            pytest.param(fallbacks(30), Expected(0.27), id="within what chance explains"),
+            pytest.param(fallbacks(40, MIN_EVENTS - 1), Expected(0.2), id="few answers"),
+            pytest.param(drifting(35, 20, 2400), Expected(0.2), id="back again"),
+            pytest.param(sampled(MIN_SAMPLES - 1, 20), Expected(agreement=0.9), id="few samples"),
+            pytest.param(sampled(400, 40), Expected(agreement=0.9), id="as many agree"),
+            pytest.param(sampled(400, 200), Expected(0.0), id="nothing is expected of samples"),
+            pytest.param(
+                [request(n, turn("small", passed=False, phase=None)) for n in range(500)],
+                Expected(0.1), id="no monitor",
+            ),
+        ],
+    )  # fmt: skip
+    def test_is_not_said_to_be_left(
+        self, told: Told, traces: list[Trace], expected: Expected
+    ) -> None:
+        assert "drift" not in codes(told(traces, expected=expected))
+
+    def test_names_its_numbers(self, told: Told) -> None:
+        (advice,) = told(fallbacks(30), expected=Expected(0.2))
+        assert advice.text == (
+            "30% of the last 500 answers of small were not accepted, 20% when its gate was tuned."
+            " Tune it anew on recent traffic, or look for what has changed."
+        )
+        assert (advice.numbers["live_rate"], advice.numbers["live_of"]) == (0.3, 500)
+        assert advice.numbers["expected_fallback"] == 0.2
+        advice = next(
+            each
+            for each in told(sampled(200, 50), expected=Expected(agreement=0.9))
+            if each.code == "drift"
+        )
+        assert advice.text.startswith(
+            "The strongest tier agrees with 75% of the last 200 sampled answers of small, with 90%"
+            " when it was tuned."
+        )
+        assert advice.numbers["expected_agreement"] == 0.9
 
 
 steps = st.lists(

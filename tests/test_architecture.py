@@ -61,6 +61,8 @@ gates._members gates.repair gates.scan gates.schema_fan gates.text gates.thresho
 gates._refusals.* gates._samples gates.compose gates.strict
 gates._stop_words gates._tokens gates._voice gates.patterns gates.schema_parts gates.verdict
 gates._parameters gates.finish gates.nesting
+
+gates._exports
 """
 """A module imports only from the lines below its own; `room.*` is a folder, free inside itself."""
 
@@ -86,6 +88,7 @@ NAMES_CLASSES: dict[str, set[str] | None] = {
     "cascade.plan": {"AllOf", "NotEmpty", "NotRefusal", "ValidToolCalls"},
     "cascade.replay": {"Scripted"},
     "cascade.structured": {"MatchesSchema"},
+    "cascade.tuning.*": None,
 }
 """Who may name concrete providers and gates, and which (None: all); the rest is given them."""
 
@@ -182,7 +185,24 @@ def test_no_imports_run_in_a_circle() -> None:
 def test_no_module_is_imported_by_a_computed_name() -> None:
     """Such an import would be on no floor: nobody reading the source could see it."""
     computed = {"importlib", "importlib.import_module", "pkgutil", "runpy"}
-    assert [module for module in FILES if computed & IMPORTS[module]] == []
+    assert [module for module in FILES if computed & IMPORTS[module]] == ["gates._exports"]
+
+
+@pytest.mark.parametrize("package", ["gates", "cascade", "cascade.providers"])
+def test_a_package_gives_what_its_stub_says(package: str) -> None:
+    """Names are read in when first used; type checkers read them in the stub."""
+    path = ROOT / package.replace(".", "/") / "__init__.pyi"
+    stub = ast.parse(path.read_text("utf-8"))
+    told = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    module = sys.modules[package]
+    assert {alias.name for node in told for alias in node.names} == set(module.__all__)
+    for node in told:
+        for alias in node.names:
+            given = getattr(module, alias.name)
+            assert given is getattr(sys.modules[str(node.module)], alias.name)
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = module.nothing
 
 
 def test_nothing_but_the_app_imports_the_app() -> None:

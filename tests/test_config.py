@@ -355,6 +355,18 @@ def test_the_file_says_what_the_classes_say() -> None:
     assert deployment == set(DeploymentTable.keys()) - {"api_key_file"}
 
 
+def test_what_tuning_expects_comes_to_the_monitors() -> None:
+    settings = parse(
+        '[[routes]]\nname = "faq"\nexpected_fallback = { weak = 0 }\n'
+        "expected_agreement = { weak = 0.97 }\n"
+        '[[tiers]]\nname = "weak"\n[[tiers]]\nname = "strong"\n'
+    )
+    cascade = settings.scripted({"weak": Scripted([]), "strong": Scripted([])})
+    states = cascade.monitors()
+    assert (states["faq", "weak"].expected, states["faq", "weak"].expected_agreement) == (0.0, 0.97)
+    assert states["default", "weak"].expected is None
+
+
 def test_every_gate_and_scorer_that_gates_exports_can_be_named() -> None:
     """Except what is made of another: a function, or learned weights."""
     exported = [getattr(gates, name) for name in gates.__all__]
@@ -377,6 +389,7 @@ def test_every_gate_and_scorer_can_be_written_in_a_file(name: str) -> None:
         "AtLeast": 'threshold = 0.5, scorer = { scorer = "TextLength" }',
         "AnswerProbability": 'field = "a"',
         "Forbids": 'pattern = "x"',
+        "InTask": 'task = "a"',
         "Length": "at_least = 1",
         "Matches": 'pattern = "x"',
         "Not": 'of = { gate = "NotEmpty" }',

@@ -106,6 +106,16 @@ GOOD = [
     ),
     pytest.param('routes = "auto"\n' + BOTH, id="a route for every task"),
     pytest.param(
+        route('name = "faq"\nexpected_fallback = { cheap = 0.23 }\n')
+        + "[routes.expected_agreement]\ncheap = 0.97\n",
+        id="what tuning expects",
+    ),
+    pytest.param(
+        'routes = [ { name = "faq", expected_fallback = { cheap = 0.9 } } ]\n'
+        '[monitor]\nthreshold = "auto"\n[[tiers]]\nname = "cheap"\n[[tiers]]\nname = "strong"\n',
+        id="what tuning expects where no price is known",
+    ),
+    pytest.param(
         tier("cheap", 1.4) + tier("strong", 2) + '[monitor]\nthreshold = "auto"\n',
         id="a break-even that the monitor keeps",
     ),

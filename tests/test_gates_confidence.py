@@ -1,4 +1,4 @@
-"""Scorers over token log probabilities, stated confidence and length."""
+"""Scorers over token log probabilities, stated confidence, length and task."""
 
 import json
 import math
@@ -14,8 +14,10 @@ from gates import AtLeast, Candidate, Interval, Logprobs, Scorer
 from gates.confidence import (
     AnswerProbability,
     FirstTokenMargin,
+    InTask,
     MeanProbability,
     MinProbability,
+    OutputTokens,
     QuantileProbability,
     StatedConfidence,
     TextLength,
@@ -35,6 +37,8 @@ SCORERS = (
     StatedConfidence(),
     StatedConfidence(of="Answer"),
     TextLength(),
+    OutputTokens(),
+    InTask("law"),
 )
 OF_TOKENS = SCORERS[:6]
 EACH = pytest.mark.parametrize("scorer", [pytest.param(each, id=each.name) for each in SCORERS])
@@ -416,6 +420,32 @@ def test_length_is_in_characters() -> None:
     assert TextLength().bounds(Candidate("abc")) == Interval(3.0, math.inf, certain=True)
 
 
+def test_output_tokens_are_those_the_endpoint_counted() -> None:
+    assert OutputTokens().measure(Candidate("abc", "stop", output_tokens=7)) == 7.0
+    assert OutputTokens().measure(Candidate("abc", "stop")) is None
+    assert OutputTokens().bounds(Candidate("abc")) == Interval(0.0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [
+        pytest.param("law", 1.0, id="this one"),
+        pytest.param("Law", 0.0, id="otherwise written"),
+        pytest.param(None, 0.0, id="none"),
+    ],
+)
+def test_a_task_is_known_from_the_start(task: str | None, found: float) -> None:
+    scorer = InTask("law")
+    assert scorer.measure(Candidate("x", task=task)) == found
+    assert scorer.bounds(Candidate("", task=task)) == Interval(found, found, certain=True)
+
+
+@pytest.mark.parametrize("name", ["", None, 3])
+def test_a_task_without_a_name_is_refused(name: object) -> None:
+    with pytest.raises(ValueError, match="InTask: task must be the name of a task"):
+        InTask(cast("str", name))
+
+
 @EACH_OF_TOKENS
 def test_without_log_probabilities_there_is_no_signal(scorer: Scorer) -> None:
     assert scorer.measure(Candidate('{"answer": "a"}')) is None
@@ -441,6 +471,18 @@ def test_one_placeholder_among_tokens_takes_the_signal(bad: float, place: int) -
 
 def test_unlikely_tokens_are_no_placeholders() -> None:
     assert MeanProbability().measure(of_values([-0.1, -999.0, -0.1])) is not None
+
+
+@pytest.mark.parametrize("size", [256, 257])
+@pytest.mark.parametrize("rounded", [0.0, 0.01])
+def test_few_and_many_tokens_are_read_alike(size: int, rounded: float) -> None:
+    values = [rounded, -3.0] + [-0.1] * (size - 2)
+    answer = of_values(values)
+    assert MinProbability().measure(answer) == math.exp(-3.0)
+    assert QuantileProbability(1.0).measure(answer) == 1.0
+    assert MeanProbability().measure(answer) == approx(math.exp((-3.0 - 0.1 * (size - 2)) / size))
+    for bad in (math.nan, -9999.0, 0.02):
+        assert MinProbability().measure(of_values([*values[1:], bad])) is None
 
 
 @pytest.mark.parametrize("rounded", [1e-9, 0.01])
@@ -507,6 +549,8 @@ def test_the_margin_settles_after_its_token() -> None:
         pytest.param(AnswerProbability("a"), 0, id="answer"),
         pytest.param(StatedConfidence(), None, id="stated"),
         pytest.param(TextLength(), None, id="length"),
+        pytest.param(OutputTokens(), None, id="tokens"),
+        pytest.param(InTask("a"), None, id="task"),
     ],
 )
 def test_each_says_which_log_probabilities_it_needs(scorer: Scorer, needs: int | None) -> None:
@@ -521,6 +565,7 @@ def test_each_says_which_log_probabilities_it_needs(scorer: Scorer, needs: int |
         pytest.param(TopEntropy(7), "TopEntropy(7)", id="entropy"),
         pytest.param(AnswerProbability("a"), "AnswerProbability(a)", id="answer"),
         pytest.param(StatedConfidence("c"), "StatedConfidence(c)", id="stated"),
+        pytest.param(InTask("law"), "InTask(law)", id="task"),
         pytest.param(StatedConfidence(of="a"), "StatedConfidence(of a)", id="stated of"),
     ],
 )

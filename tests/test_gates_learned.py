@@ -80,6 +80,39 @@ def test_a_measure_that_is_not_finite_counts_as_absent(found: float) -> None:
     assert scorer.measure(ANSWER) == pytest.approx(1 / (1 + math.e))
 
 
+@pytest.mark.parametrize(
+    ("found", "odds"),
+    [
+        pytest.param(0.79, -0.5, id="below"),
+        pytest.param(0.8, 1.5, id="at"),
+        pytest.param(3.0, 1.5, id="beyond"),
+        pytest.param(math.inf, -0.25, id="not finite"),
+    ],
+)
+def test_from_a_step_on_a_measure_counts_as_one(found: float, odds: float) -> None:
+    step = Feature(Fixed(found), weight=1.0, mean=0.25, scale=0.5, absent=-0.25, step=0.8)
+    assert model(step).measure(ANSWER) == pytest.approx(1 / (1 + math.exp(-odds)), abs=1e-15)
+
+
+@dataclass(frozen=True, slots=True)
+class Counting(Gate):
+    """Counts how often it judged; it holds what has no hash."""
+
+    asked: list[str]
+
+    def check(self, candidate: Candidate) -> Verdict:
+        self.asked.append(candidate.text)
+        return self.passes()
+
+
+def test_a_signal_of_several_features_is_measured_once() -> None:
+    asked: list[str] = []
+    signals = (Passed(Counting(asked)), TextLength(), Passed(Counting(asked)))
+    scorer = model(*(Feature(signal, 1.0, step=0.1) for signal in signals))
+    scorer.measure(ANSWER)
+    assert asked == ["four"]
+
+
 def test_without_any_signal_there_is_none() -> None:
     assert model(Feature(Fixed(None), 1.0, absent=3.0)).measure(ANSWER) is None
 
@@ -172,6 +205,7 @@ def test_a_model_is_read_back_as_written() -> None:
             Feature(StatedConfidence(of="Answer", scale=100.0), 1.5, 0.8, 0.1, -0.25),
             Feature(Passed(AtLeast(0.5, MeanProbability(), "fail")), 2.0),
             Feature(Scored(Not(AtLeast(9.0, TextLength()))), -1.0),
+            Feature(StatedConfidence(), 0.5, 0.4, 0.5, step=0.95),
         ),
         -0.1,
         "correct",
@@ -315,6 +349,8 @@ def test_no_json_raises_anything_but_value_errors(written: object) -> None:
         pytest.param({"scale": 0.0}, "TextLength: scale must be at least 1e-09", id="no scale"),
         pytest.param({"scale": -1.0}, "TextLength: scale must be at least", id="negative scale"),
         pytest.param({"scale": None}, "scale must be a number, got NoneType", id="none"),
+        pytest.param({"step": math.nan}, "TextLength: step must be finite", id="nan step"),
+        pytest.param({"step": "1"}, "step must be a number, got str", id="step in words"),
     ],
 )
 def test_numbers_that_cannot_weigh_are_refused(numbers: dict[str, Any], message: str) -> None:

@@ -171,6 +171,19 @@ def test_log_probabilities_compare_by_their_arrays() -> None:
     assert read != "a"
 
 
+def test_what_is_made_of_log_probabilities_is_made_once() -> None:
+    made: list[int] = []
+    logprobs = Logprobs(["a", "b"], [-0.5, -0.1])
+
+    def count(given: Logprobs) -> int:
+        made.append(len(given))
+        return len(given)
+
+    assert [logprobs.once(count), logprobs.once(count)] == [2, 2]
+    assert logprobs.once(repr) == repr(logprobs)
+    assert made == [2]
+
+
 def test_log_probabilities_show_all_arrays() -> None:
     shown = repr(Logprobs(["a"], [-0.5], [[("b", -1.0)]]))
     assert shown == "Logprobs(('a',), (-0.5,), top=((('b', -1.0),),))"

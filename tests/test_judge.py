@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cascade.judge import NO_GATE, Judgement, candidate_of, judge
 from cascade.simulation import simulate
 from cascade.trace import GateTime
-from cascade.types import Request, Response
+from cascade.types import Request, Response, Usage
 from gates import (
     AllOf,
     AnyOf,
@@ -228,8 +228,9 @@ def test_without_a_gate_there_is_neither_verdict_nor_time() -> None:
 
 def test_gates_see_the_whole_answer_and_what_was_asked() -> None:
     tools, schema = ({"type": "function"},), {"type": "object"}
-    request = Request(({"role": "user", "content": "Where?"},), tools, schema)
-    response = Response("Hi", "stop", Logprobs(["Hi"], [0.0]), (ToolCall("c", "f", "{}"),), "no")
+    request = Request(({"role": "user", "content": "Where?"},), tools, schema, task="maps")
+    logprobs, calls = Logprobs(["Hi"], [0.0]), (ToolCall("c", "f", "{}"),)
+    response = Response("Hi", "stop", logprobs, calls, "no", usage=Usage(9, 4))
     assert candidate_of(request, response) == Candidate(
         text="Hi",
         finish_reason="stop",
@@ -239,4 +240,11 @@ def test_gates_see_the_whole_answer_and_what_was_asked() -> None:
         prompt="Where?",
         tools=tools,
         schema=schema,
+        task="maps",
+        output_tokens=4,
     )
+
+
+@pytest.mark.parametrize("usage", [None, Usage(9, 4, estimated=True)])
+def test_gates_see_no_number_of_tokens_that_no_endpoint_counted(usage: Usage | None) -> None:
+    assert candidate_of(Request(()), Response("Hi", usage=usage)).output_tokens is None

@@ -4,17 +4,23 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from cascade import Cascade, MonitorSettings, Route, Scripted, Tier
 from cascade.app import report as command
 from cascade.app.cli import app
 from cascade.app.report_tables import MAX_ROWS, PLAIN_WIDTH, print_report
 from cascade.reports import figures
 from cascade.reports.reading import report_of
+from cascade.simulation import simulate
+from cascade.sinks import AuditLog
+from cascade.watch import Monitors
 from tests.report_logs import START, failure, request, sample, skip, turn, written
 
 runner = CliRunner()
@@ -240,6 +246,100 @@ class TestSettings:
 
     def test_that_cannot_be_read_are_told(self, log: Path, tmp_path: Path) -> None:
         assert "none.toml" in refused(log, "-c", tmp_path / "none.toml")
+
+
+EXPECTED = """
+[[tiers]]
+name = "small"
+[[tiers]]
+name = "large"
+[[routes]]
+name = "r"
+expected_fallback = { small = 0.1 }
+expected_agreement = { small = 0.95 }
+[[routes]]
+name = "default"
+expected_fallback = { small = 0.2 }
+"""
+
+Expectations = dict[tuple[str, str], tuple[float | None, float | None]]
+
+
+def expectations(log: Path, *options: str | Path) -> Expectations:
+    found = json.loads(run(log, "--json", *options))
+    return {
+        (tier["route"], tier["tier"]): (tier["expected_fallback"], tier["expected_agreement"])
+        for route in found["routes"]
+        for tier in route["tiers"]
+        if tier["expected_fallback"] is not None or tier["expected_agreement"] is not None
+    }
+
+
+def remembering(log: Path, state: dict[str, Any]) -> Path:
+    """A log whose latest process left this state."""
+    kept = AuditLog(log, key="of the test")
+    kept.remember(state)
+    kept.close()
+    return log
+
+
+class TestWhatTuningExpects:
+    def test_is_in_the_settings(self, log: Path, tmp_path: Path) -> None:
+        """A route that the file does not describe is not what its default was tuned for."""
+        (tmp_path / "cascade.toml").write_text(EXPECTED, "utf-8")
+        options = "-c", tmp_path / "cascade.toml"
+        assert expectations(log, *options) == {("r", "small"): (0.1, 0.95)}
+        advice = [line for line in run(log, *options).splitlines() if "tuned range" in line]
+        assert [line.split(".")[0] for line in advice] == ["advice: r: left the tuned range"] * 2
+
+    def test_is_else_what_the_latest_process_left_in_the_log(self, log: Path) -> None:
+        monitors = Monitors(MonitorSettings(), (), lambda: 0.0, lambda: 0.5)
+        monitors.watch(Route("r", expected_fallback={"small": 0.25}), "small")
+        monitors.watch(Route("other"), "small")
+        remembering(log, {"monitors": monitors.to_json()})
+        assert expectations(log) == {("r", "small"): (0.25, None)}
+
+    def test_of_the_settings_goes_before_that_of_the_log(self, log: Path, tmp_path: Path) -> None:
+        monitors = Monitors(MonitorSettings(), (), lambda: 0.0, lambda: 0.5)
+        monitors.watch(Route("r", expected_fallback={"small": 0.25}), "small")
+        remembering(log, {"monitors": monitors.to_json()})
+        (tmp_path / "cascade.toml").write_text(SETTINGS, "utf-8")
+        assert expectations(log, "-c", tmp_path / "cascade.toml") == {}
+
+    @pytest.mark.parametrize(
+        "state",
+        [
+            pytest.param({}, id="nothing of monitors"),
+            pytest.param({"monitors": [["r", "small", {"tuned": 3}, [0, 0]]]}, id="no table"),
+            pytest.param({"monitors": [["r", "small"]]}, id="another shape"),
+            pytest.param({"monitors": [["r", "small", {}, [0, 0]]]}, id="of an older process"),
+        ],
+    )
+    def test_is_not_known_of_another_state(self, log: Path, state: dict[str, Any]) -> None:
+        assert expectations(remembering(log, state)) == {}
+
+    def test_comes_to_the_log_by_itself(self, tmp_path: Path) -> None:
+        log, answers = AuditLog(tmp_path / "audit.db", key="of the test"), cycle(["", "yes"])
+
+        async def serve() -> None:
+            cascade = Cascade(
+                Tier("small", Scripted(lambda request: next(answers))),
+                Tier("large", Scripted(lambda request: "yes")),
+                routes=[Route("r", tasks=["t"], expected_fallback={"small": 0.1})],
+                monitor=MonitorSettings(threshold=0.9),
+                sinks=[log],
+            )
+            async with cascade:
+                for _ in range(120):
+                    await cascade.run("?", task="t")
+
+        simulate(serve)
+        log.close()
+        (line,) = [each for each in run(log.path).splitlines() if "tuned range" in each]
+        assert line.startswith(
+            "advice: r: left the tuned range. 50% of the last 120 answers of small were not"
+            " accepted, 10% when its gate was tuned."
+        )
 
 
 class TestHtml:

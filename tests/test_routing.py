@@ -1,10 +1,13 @@
 """From a task to its route."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.policy.routing import DEFAULT_ROUTE, Route, Router
+from cascade.policy.tuned_range import Expected
 from cascade.types import Request
 from gates import NotEmpty
 
@@ -66,6 +69,33 @@ def test_auto_copies_the_default_route_under_the_tasks_name() -> None:
     choice = Router([mine], auto=True).choose(asking("poem"))
     assert choice.reason == "a route of its own per task"
     assert choice.route == Route("poem", tiers=mine.tiers, gates=mine.gates, timeout=mine.timeout)
+
+
+def test_what_tuning_saw_of_the_default_route_is_not_expected_of_its_copies() -> None:
+    mine = Route(DEFAULT_ROUTE, expected_fallback={"a": 0.2}, expected_agreement={"a": 0.9})
+    router = Router([mine], auto=True)
+    assert router.choose(asking(None)).route.expected("a") == Expected(0.2, 0.9)
+    for copy in (router.choose(asking("poem")).route, router.named("poem")):
+        assert copy.expected("a") == Expected()
+        assert not copy.expected("a").known
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        pytest.param({"expected_fallback": {"a": 23.0}}, "is a share, 0 to 1; got 23", id="rate"),
+        pytest.param({"expected_agreement": {"a": -0.1}}, "is a share", id="agreement"),
+        pytest.param({"expected_fallback": {"a": float("nan")}}, "is a share", id="nan"),
+        pytest.param(
+            {"expected_fallback": {"c": 0.2}},
+            r"route 'r': expected_fallback of a tier that it does not walk: 'c'; there are \['a'",
+            id="tier",
+        ),
+    ],
+)
+def test_an_expectation_that_cannot_be_is_refused(expected: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Route("r", tiers=("a", "b"), **expected)
 
 
 def test_auto_leaves_served_tasks_and_no_task_alone() -> None:

@@ -30,11 +30,14 @@ from cascade.app.batch import batch
 from cascade.app.check import check
 from cascade.app.explain import explain
 from cascade.app.init import init
+from cascade.app.plan import plan
 from cascade.app.record import record
 from cascade.app.report import report
 from cascade.app.run import run as run_one
 from cascade.app.tables import demo_tables, replay_tables
+from cascade.app.tier_names import named_tiers
 from cascade.app.train import train, training_tables
+from cascade.app.tune import tune
 from cascade.config import load, parse
 from cascade.errors import CascadeError
 from cascade.recordings import read_recordings
@@ -75,10 +78,12 @@ app.command("run", epilog='Example: cascade run "Why is the sky blue?" --param t
 )
 app.command(epilog="Example: cascade batch questions.jsonl -o answers.jsonl")(batch)
 app.command(epilog="Example: cascade explain 3f2a audit.db")(explain)
+app.command(epilog="Example: cascade plan usage.csv --tiers gpt-4.1-mini,gpt-4.1")(plan)
 app.command(epilog="Example: cascade report audit.db --since 7d")(report)
 app.command(epilog="Example: cascade record questions.jsonl -o traffic.jsonl --tiers small,large")(
     record
 )
+app.command(epilog="Example: cascade tune traffic.jsonl --tiers small,large --aim-loss 0.01")(tune)
 
 
 @app.command(epilog="Example: cascade replay traffic.jsonl.gz --tiers small,large -c gates.toml")
@@ -106,7 +111,7 @@ def replay(
         with _progress("replaying", len(recordings)) as step:
             found = replay_of(
                 recordings,
-                _tiers(tiers),
+                named_tiers(tiers),
                 settings.scripted,
                 calls_per_second=calls_per_second,
                 seed=seed,
@@ -164,15 +169,6 @@ def train_router(
             config=config,
         )
     _show(as_json, found.report.to_dict(), lambda: training_tables(found, output))
-
-
-def _tiers(text: str) -> dict[str, str]:
-    """Tier to model, of "tier=model,..." or of model names alone."""
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    named = [(tier.strip(), (model or tier).strip()) for tier, _, model in pairs]
-    if len(dict(named)) < len(named):
-        raise ValueError(f"--tiers names a tier twice: {text}")
-    return dict(named)
 
 
 @contextmanager

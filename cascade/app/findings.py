@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cascade.app.hints import deployments, gates, money, routes
+from cascade.app.hints import deployments, gates, money, routes, tuned
 from cascade.app.hints.hint import Check
 from cascade.app.inspection import Inspection
 
@@ -14,6 +14,8 @@ OF_JUDGING: Mapping[str, Check] = {
     "unserved-task": routes.unserved_task,
     "dead-gate": routes.dead_gate,
     "objective-over-timeout": routes.objective_over_timeout,
+    "unwatched-expectation": tuned.unwatched_expectation,
+    "expected-to-be-bypassed": tuned.expected_to_be_bypassed,
 }
 """Checks of every file."""
 

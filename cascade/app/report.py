@@ -31,7 +31,8 @@ comes about, `cascade.reports.figures` says under the same names:
              seconds: SPREAD, first_text: SPREAD}
     TIER     {route, tier, answered, share, turns, skipped, fallback: SHARE, monitored, threshold,
              threshold_from, cost_break_even, latency_break_even, cost, unpriced, turn_cost,
-             onward_cost, seconds: SPREAD, phase, false_accepts: SHARE}
+             onward_cost, seconds: SPREAD, phase, false_accepts: SHARE, expected_fallback,
+             expected_agreement}
     CALLS    {model, deployment, calls, outcomes: {outcome: count}, errors: {kind: count}, cost,
              unpriced, input_tokens, output_tokens, seconds: SPREAD}
     SHARE    {hits, total, share, low, high}: the interval is Wilson's at 95 %
@@ -41,6 +42,7 @@ comes about, `cascade.reports.figures` says under the same names:
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +71,7 @@ def report(
     by: Annotated[str, typer.Option(help="route, model, day or tag:NAME.")] = "route",
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.")] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="The thresholds, which no log holds.")
+        Path | None, typer.Option("--config", "-c", help="Thresholds, and what tuning expects.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -98,11 +100,15 @@ def _watching(config: Path | None) -> Watching:
     found = inspection_of(load(config))
     known = {
         view.route.name: Watched(
-            found.monitor_of(view).threshold, view.route.latency_objective is not None
+            found.monitor_of(view).threshold,
+            view.route.latency_objective is not None,
+            {stage.tier.name: view.route.expected(stage.tier.name) for stage in view.walked},
         )
         for view in found.routes
     }
-    return lambda route: known.get(route, known.get(DEFAULT_ROUTE))
+    default = known.get(DEFAULT_ROUTE)
+    others = None if default is None else replace(default, expected={})
+    return lambda route: known.get(route, others)
 
 
 def _write_page(found: Report, path: Path) -> None:

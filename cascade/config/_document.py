@@ -16,6 +16,7 @@ from cascade.config._deployment import DeploymentTable, Name, Seconds, sendable
 from cascade.config._parts import GateTables, made_of
 from cascade.config._sinks import SinkTable
 from cascade.config._tables import Listed, Table, invalid, unknown
+from cascade.limits import Limits
 from cascade.policy.money import Budget
 from cascade.policy.monitor import MonitorSettings
 from cascade.policy.order import Order
@@ -28,6 +29,7 @@ from cascade.sampling import AuditSampling
 
 Monitor = Annotated[MonitorSettings | None, made_of(MonitorSettings)]
 Money = Annotated[Budget | None, made_of(Budget)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TierTable(Table):
@@ -58,6 +60,8 @@ class RouteTable(Table):
     budget: Money = None
     latency_objective: Seconds | None = None
     critical: bool = False
+    expected_fallback: dict[str, Share] = Field({})
+    expected_agreement: dict[str, Share] = Field({})
 
     def route(self) -> Route:
         """The route that it describes."""
@@ -121,6 +125,7 @@ class Document(Table):
     monitor: Monitor = None
     budget: Money = None
     audit: Annotated[AuditSampling | None, made_of(AuditSampling)] = None
+    limits: Annotated[Limits | None, made_of(Limits)] = None
     sinks: Listed[SinkTable] = ()
     timeout: Seconds | None = None
     max_attempts: Annotated[int, Field(ge=1)] | None = None

@@ -11,6 +11,9 @@ from cascade.policy.routing import DEFAULT_ROUTE
 
 Document = Mapping[str, object]
 
+BY_TIER = ("gates", "expected_fallback", "expected_agreement")
+"""Tables of a route whose keys are its tiers."""
+
 
 def name_problems(document: Document) -> Iterator[Problem]:
     """Every name that stands twice, and every one that stands for nothing."""
@@ -69,10 +72,12 @@ def _strangers(key: Key, route: Document, known: list[str]) -> Iterator[Problem]
         if name not in known:
             yield place, unknown("tier", name, known)
     yield from _twice(walked, "tier")
-    gated, way = route.get("gates"), [name for _, name in walked if name in known] or known
-    for name in gated if isinstance(gated, dict) else ():
-        if name not in way:
-            yield (*key, "gates", name), unknown("tier of this route", name, way)
+    way = [name for _, name in walked if name in known] or known
+    for table in BY_TIER:
+        given = route.get(table)
+        for name in given if isinstance(given, dict) else ():
+            if name not in way:
+                yield (*key, table, name), unknown("tier of this route", name, way)
     yield from _stray((*key, "start"), route.get("start"), "tier of this route", way)
 
 

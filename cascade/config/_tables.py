@@ -43,6 +43,7 @@ WORDS: Mapping[str, str] = {
     "too_short": "must have at least {min_length}",
     "greater_than": "must be over {gt:g}",
     "greater_than_equal": "must be {ge:g} or more",
+    "less_than_equal": "must be {le:g} or less",
 }
 
 

@@ -12,7 +12,8 @@ class Ledger:
     The cap limits retries and failovers; every tier walked keeps its first call. `capped` says
     that it has stood in the way. `committed` says that a part of an answer has been handed out, so
     that nobody else can be asked any more; `paused` counts the seconds in which the reader of a
-    stream was the slower one.
+    stream was the slower one. `parties` counts those who may still have to be asked: this
+    deployment, the others of its tier, and the later tiers.
 
     Args:
         deadline: instant on the engine's clock, in seconds.
@@ -21,7 +22,8 @@ class Ledger:
     """
 
     __slots__ = (
-        "accounts", "attempts", "capped", "committed", "deadline", "max_attempts", "paused",
+        "accounts", "attempts", "capped", "committed", "deadline", "max_attempts", "parties",
+        "paused",
     )  # fmt: skip
 
     def __init__(
@@ -33,6 +35,7 @@ class Ledger:
         self.attempts = 0
         self.capped = False
         self.committed = False
+        self.parties = 1
         self.paused = 0.0
 
     def pause(self, seconds: float) -> None:
@@ -53,6 +56,12 @@ class Ledger:
         self.capped = self.attempts >= self.max_attempts
         return not self.capped and not self.committed
 
-    def begin_tier(self) -> None:
-        """Forget what stood in the way of an earlier tier."""
+    def begin_tier(self, later: int) -> None:
+        """Forget what stood in the way of an earlier tier; `later` ones may still be asked."""
         self.capped = False
+        self.parties = 1 + later
+
+    def share(self, now: float) -> float:
+        """Seconds that one call may take, so that a hanging one leaves as many for each other."""
+        left = self.remaining(now)
+        return min(left, max(left / self.parties, MIN_ATTEMPT_SECONDS))

@@ -122,7 +122,7 @@ class FallbackMonitor:
 
     def snapshot(self, now: float | None = None) -> MonitorState:
         """A reading; without `now` the seconds left are as of the last bypassed call."""
-        rate, events = self._evidence()
+        rate, events = self.evidence()
         bypassed, probing = self.phase is _BYPASSED, self.phase is _PROBING
         elapsed = max(0.0, (self._now if now is None else now) - self._bypass_since)
         return MonitorState(
@@ -188,7 +188,8 @@ class FallbackMonitor:
         self._break_even = BreakEven(*state["outlays"])
         self._last = Transition.from_json(state["last"]) if state["last"] else None
 
-    def _evidence(self) -> tuple[float, int]:
+    def evidence(self) -> tuple[float, int]:
+        """The fallback rate and the answers it is of: the window, else what led to the bypass."""
         if self.phase is not _CASCADING and self._last is not None:
             return self._last.rate, self._last.events
         return self._bits.bit_count() / max(1, self._events), self._events
@@ -252,7 +253,7 @@ class FallbackMonitor:
         return now - self._bypass_since >= self._bypass_seconds
 
     def _start_probing(self, now: float) -> Transition:
-        rate, events = self._evidence()
+        rate, events = self.evidence()
         found = f"{rate:.0%} of {events} answers not accepted before the bypass"
         reason = f"{found}, {self.settings.probe_share:.0%} of the calls probe"
         return self._enter_by(_PROBING, reason, rate, events, now)

@@ -15,6 +15,8 @@ DEFAULT_THRESHOLD: Final = 0.40
 THRESHOLD_RANGE: Final = (0.05, 0.90)
 """Where `threshold="auto"` is kept. Over .95 no 200 answers could show that a rate is too high."""
 
+_LEFT: Final = " (left the tuned range)"
+
 
 @dataclass(frozen=True, slots=True)
 class MonitorSettings:
@@ -111,6 +113,9 @@ class MonitorState:
     them not accepted. The break-evens are fallback rates, None until both sides have been seen.
     `reason` and `since` tell of the last change of phase ("" and None before the first).
     `false_accepts` is what audit samples say of the accepted answers, None without any.
+    `expected` is the fallback rate that tuning saw, `drifted` that live answers have left its range
+    (see `cascade.policy.tuned_range`); `expected_agreement` and `agreement_drifted` say the same of
+    the accepted answers with which the strongest tier agrees. None: nothing is expected.
     """
 
     phase: Phase
@@ -130,6 +135,10 @@ class MonitorState:
     reason: str
     since: float | None
     false_accepts: FalseAccepts | None = None
+    expected: float | None = None
+    drifted: bool = False
+    expected_agreement: float | None = None
+    agreement_drifted: bool = False
 
     def __str__(self) -> str:
         return f"{self.phase.value}: {', '.join(self._facts())}"
@@ -155,3 +164,8 @@ class MonitorState:
             yield f"pays under {self.cost_break_even:.0%}"
         if self.false_accepts is not None:
             yield f"false accepts {self.false_accepts}"
+        if self.expected is not None:
+            yield f"expected {self.expected:.1%}{_LEFT if self.drifted else ''}"
+        if self.expected_agreement is not None:
+            left = _LEFT if self.agreement_drifted else ""
+            yield f"agreement expected {self.expected_agreement:.1%}{left}"

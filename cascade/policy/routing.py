@@ -8,6 +8,7 @@ from typing import Any, Literal
 from cascade.policy.money import Budget
 from cascade.policy.monitor import MonitorSettings
 from cascade.policy.rules import Rule, Rulebook
+from cascade.policy.tuned_range import Expected
 from cascade.types import Request, refuse_reserved
 from gates import GateLike
 
@@ -34,10 +35,15 @@ class Route:
         latency_objective: seconds within which an answer is wanted; with it a tier must save time,
             too, to be worth asking first.
         critical: every request here goes on where a budget's soft limit turns others away.
+        expected_fallback: tier name to the share of its answers (0 to 1) that are not accepted, as
+            tuning saw it: monitors and reports say where live traffic has left that range.
+        expected_agreement: tier name to the share of its accepted answers with which the strongest
+            tier agrees, to compare audit samples with.
 
     Raises:
         TypeError: a parameter is none that a caller may set.
-        ValueError: the timeout or the latency objective is not over 0.
+        ValueError: the timeout or the latency objective is not over 0, or something is expected
+            that is no share, or of a tier that the route does not walk.
     """
 
     name: str
@@ -51,6 +57,8 @@ class Route:
     budget: Budget | None = None
     latency_objective: float | None = None
     critical: bool = False
+    expected_fallback: Mapping[str, float] = field(default_factory=dict)
+    expected_agreement: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         refuse_reserved(self.parameters, f"route {self.name!r}")
@@ -60,11 +68,31 @@ class Route:
                 raise ValueError(
                     f"route {self.name!r}: {name} is in seconds, over 0; got {seconds}"
                 )
+        for name in ("expected_fallback", "expected_agreement"):
+            self._check_shares(name, getattr(self, name))
+
+    def _check_shares(self, what: str, shares: Mapping[str, float]) -> None:
+        for tier, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"route {self.name!r}: {what} is a share, 0 to 1; got {share}")
+            if self.tiers is not None and tier not in self.tiers:
+                raise ValueError(
+                    f"route {self.name!r}: {what} of a tier that it does not walk: {tier!r};"
+                    f" there are {list(self.tiers)}"
+                )
 
     @property
     def serves(self) -> tuple[str, ...]:
         """The tasks that come here."""
         return (self.name,) if self.tasks is None else tuple(self.tasks)
+
+    def expected(self, tier: str) -> Expected:
+        """What tuning saw of a tier."""
+        return Expected(self.expected_fallback.get(tier), self.expected_agreement.get(tier))
+
+    def renamed(self, name: str) -> "Route":
+        """A copy for another class of requests, of which tuning has seen nothing."""
+        return replace(self, name=name, expected_fallback={}, expected_agreement={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +157,13 @@ class Router:
         if route is not None:
             return Choice(route, f"serves the task {task!r}")
         if self.auto:
-            return Choice(replace(self.default, name=task), "a route of its own per task")
+            return Choice(self.default.renamed(task), "a route of its own per task")
         return None
 
     def named(self, name: str) -> Route:
         """The route of a name; of one opened by itself, a copy of the default."""
         found = self._named.get(name)
-        return replace(self.default, name=name) if found is None else found
+        return self.default.renamed(name) if found is None else found
 
     def serving(self, task: str, reason: str) -> Choice:
         """The route that serves a task, or has its name, as a router named it."""

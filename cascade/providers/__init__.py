@@ -1,7 +1,15 @@
 """The code that talks to models; the only rooms that touch HTTP."""
 
-from cascade.providers.anthropic import Anthropic
-from cascade.providers.openai import OpenAI
-from cascade.providers.scripted import Scripted
+import sys
 
-__all__ = ["Anthropic", "OpenAI", "Scripted"]
+from gates._exports import exports
+
+_HOMES = {
+    "_transport": "PooledTransport",
+    "anthropic": "Anthropic",
+    "openai": "OpenAI",
+    "scripted": "Scripted",
+}
+"""The module of each name: importing the package reads in none of them."""
+
+__all__, __getattr__, __dir__ = exports(sys.modules[__name__], _HOMES)

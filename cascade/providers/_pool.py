@@ -45,14 +45,16 @@ class Pool:
         self._tls.set_alpn_protocols(["http/1.1"])
         self._keepalive = keepalive
         self._most = max_connections
-        self._open = 0
+        self._connecting = 0
+        self._links: set[_Link] = set()
+        self._closed = False
         self._slots = anyio.Semaphore(max_connections, fast_acquire=True)
         self._idle: OrderedDict[Place, deque[_Link]] = OrderedDict()
 
     @property
     def open(self) -> int:
         """Connections, idle ones included."""
-        return self._open
+        return len(self._links) + self._connecting
 
     @property
     def busy(self) -> int:
@@ -80,16 +82,16 @@ class Pool:
         return response
 
     async def aclose(self) -> None:
-        """Close what is idle; a call under way closes its connection itself."""
-        self._keepalive = 0.0
-        for place in list(self._idle):
-            for link in self._idle.pop(place):
-                await self._drop(link)
+        """Close all connections: calls under way fail, and so do those that wait for theirs."""
+        self._closed = True
+        self._idle.clear()
+        for link in list(self._links):
+            await self._drop(link)
         await anyio.lowlevel.checkpoint()  # asyncio closes a socket in its next turn
 
     async def take_back(self, link: "_Link") -> None:
         """Keep the connection of a response that was closed, if it can take another request."""
-        if link.is_idle() and self._keepalive > 0:
+        if link.can_be_kept() and self._keepalive > 0 and not self._closed:
             idle = self._idle.setdefault(link.place, deque())
             idle.append(link)
             while idle[0].has_expired():
@@ -125,19 +127,23 @@ class Pool:
         if scheme not in (b"http", b"https"):
             raise httpcore2.UnsupportedProtocol(f"no http or https URL: {scheme.decode()!r}")
         await self._make_room()
-        self._open += 1
+        self._connecting += 1
         try:
             tls = self._tls if scheme == b"https" else None
             seconds = request.extensions.get("timeout", {}).get("connect")
             wire = await connect(origin.host.decode(), origin.port, tls, seconds)
-        except BaseException:
-            self._open -= 1
-            raise
-        return _Link(origin, wire, self._keepalive)
+        finally:
+            self._connecting -= 1
+        link = _Link(origin, wire, self._keepalive)
+        self._links.add(link)
+        if self._closed:
+            await self._drop(link)
+            raise httpcore2.ConnectError("the pool of connections was closed")
+        return link
 
     async def _make_room(self) -> None:
         """Close the oldest idle connection where one more would be too many."""
-        while self._open >= self._most and self._idle:
+        while self.open >= self._most and self._idle:
             place, idle = next(iter(self._idle.items()))
             if idle:
                 await self._drop(idle.popleft())
@@ -145,7 +151,7 @@ class Pool:
                 del self._idle[place]
 
     async def _drop(self, link: "_Link") -> None:
-        self._open -= 1
+        self._links.discard(link)
         await link.aclose()
 
 
@@ -164,6 +170,10 @@ class _Link(httpcore2.AsyncHTTP11Connection):
         super().__init__(origin, wire, keepalive)
         self.place: Place = origin.scheme, origin.host, origin.port
 
+    def can_be_kept(self) -> bool:
+        """Whether its response was read, and nothing with it that would be taken for the next."""
+        return self.is_idle() and not self._h11_state.trailing_data[0]
+
 
 class _Body:
     """A response's body; closing it gives the connection back, once."""
@@ -181,8 +191,10 @@ class _Body:
     async def aclose(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            await self._stream.aclose()
-            await pool.take_back(self._link)
+            try:
+                await self._stream.aclose()  # raises in a cancelled scope before it has done anything
+            finally:
+                await pool.take_back(self._link)
 
 
 class Call:

@@ -24,7 +24,10 @@ MAX_UNREAD = 256 << 10
 """Received bytes that nobody has read, from which on the socket is not read either."""
 
 MAX_UNSENT = 64 << 10
-"""Written bytes that wait for more: head and body of a call go out in one system call."""
+"""Written bytes that wait for more: head and body of a call go out in one system call.
+
+They wait for the loop's next turn at the latest, so that a server hears of a slow body, too.
+"""
 
 
 class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
@@ -50,8 +53,7 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
             httpcore2.ReadError: the connection broke.
             httpcore2.ReadTimeout: nothing came within `timeout` seconds.
         """
-        if self._unsent:
-            self._send()
+        self._send()
         if not self._received and self.open:
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -63,7 +65,7 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         return self._taken(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send with what follows, at the latest when an answer is read.
+        """Send, with what else is written before the loop's next turn.
 
         Waits while more is on its way than the system takes.
 
@@ -73,6 +75,8 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         """
         if not self.open:
             raise httpcore2.WriteError(str(self._error or "the connection is closed"))
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send)
         self._unsent += buffer
         if len(self._unsent) > MAX_UNSENT:
             self._send()
@@ -87,6 +91,8 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         """Close at once. Nothing here waits, so no cancellation can come between."""
+        self.open = False
+        self._error = self._error or ConnectionAbortedError("the connection was closed here")
         self._transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
@@ -107,10 +113,11 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     def eof_received(self) -> None:
         self.open = False
         _wake(self._reader)
+        _wake(self._writer)  # the answer is there, or none comes: the rest need not be sent
 
     def connection_lost(self, error: Exception | None) -> None:
         self.open = False
-        self._error = error
+        self._error = self._error or error
         _wake(self._reader)
         _wake(self._writer)
 
@@ -122,7 +129,8 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         _wake(self._writer)
 
     def _send(self) -> None:
-        self._transport.write(bytes(self._unsent))
+        if self._unsent and self.open:
+            self._transport.write(bytes(self._unsent))
         self._unsent.clear()
 
     def _taken(self, max_bytes: int) -> bytes:
@@ -154,7 +162,7 @@ async def connect(host: str, port: int, tls: ssl.SSLContext | None, timeout: flo
     opening = create(Wire, host, port, ssl=tls, server_hostname=None if tls is None else host)
     try:
         return (await _within(timeout, opening, httpcore2.ConnectTimeout))[1]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a host that no name server could know
         raise httpcore2.ConnectError(str(error)) from error
 
 

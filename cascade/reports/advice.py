@@ -17,7 +17,9 @@ speaks of fewer than 50 requests.
   help: over 1 - SMALL of its answers, MIN_EVENTS or more, were not accepted either.
 - false-accepts: of MIN_SAMPLES accepted answers the strongest tier contradicts SMALL or more.
 - drift: the fallback rate of the last quarter of the events, 4 MIN_EVENTS in all, lies DRIFT_ERRORS
-  standard errors and DRIFT or more from that of the others.
+  standard errors and DRIFT or more from that of the others. Where tuning said what to expect: the
+  fallback rate of the newest LIVE events, MIN_EVENTS or more, lies DRIFT_ERRORS standard errors
+  outside the tuned range, or the agreement of the newest LIVE samples, MIN_SAMPLES or more, does.
 - idle-gate: a gate passed all of MIN_VERDICTS answers; by the rule of three it turns down fewer
   than 3 / MIN_VERDICTS of them.
 

@@ -19,6 +19,8 @@ RARE: Final = 0.05
 """What is little of all requests."""
 DRIFT: Final = 0.05
 """A smaller change of a fallback rate is of no consequence."""
+LIVE: Final = 500
+"""The newest answers, or samples, that are compared with what tuning saw."""
 DRIFT_ERRORS: Final = 3.29
 """In standard errors: a two-sided error of 1 in 1,000, for one look at each tier."""
 

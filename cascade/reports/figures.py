@@ -91,10 +91,9 @@ class TierFigures:
     - fallback: events that ended in no acceptance, among all events: the fallback rate.
     - monitored: a fallback monitor takes notice of it: it is not the last tier of its route.
     - threshold: the fallback rate at which its monitor bypasses it; None where none takes notice,
-      and over all routes.
-      The log does not hold it: it is that of the settings given, else the default of 40 %. "auto"
-      is the cost break-even (that of latency where it is lower and the route has a latency
-      objective), kept within 5 and 90 %; 40 % until that is known.
+      and over all routes. The log does not hold it: it is that of the settings given, else the
+      default of 40 %. "auto" is the cost break-even (that of latency where it is lower and the
+      route has a latency objective), kept within 5 and 90 %; 40 % until that is known.
     - threshold_from: where it comes from: "default", "settings" or "auto"; None without one.
     - cost_break_even: the fallback rate under which asking it first pays: 1 - c / s, where c is the
       mean cost of its turn and s that of all steps after it. c is over the accepted requests in
@@ -106,8 +105,9 @@ class TierFigures:
     - turn_cost: mean over the turns without such calls; onward_cost: the s above.
     - seconds: of its turns, retries and gates included.
     - phase: the monitor's in the latest step, None where no step says it.
-    - false_accepts: samples of its accepted answers that the strongest tier contradicted, among
-      those that could be compared.
+    - false_accepts: comparable samples of its accepted answers that the strongest one contradicted.
+    - expected_fallback, expected_agreement: the fallback rate, and the share of samples not
+      contradicted, that tuning saw, by the settings, else by those of the log's latest process.
     """
 
     route: str | None
@@ -129,6 +129,8 @@ class TierFigures:
     seconds: Spread
     phase: str | None
     false_accepts: Share
+    expected_fallback: float | None = None
+    expected_agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +236,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One route over time, in slots of `seconds` each that begin at whole multiples of it.
-
-    `route` is None for all requests together.
-    """
+    """One route (None: all requests) over time, in slots of `seconds` from multiples of it on."""
 
     route: str | None
     seconds: int

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from cascade.policy.tuned_range import errors_outside
 from cascade.reports.evidence import (
     DRIFT,
     DRIFT_ERRORS,
+    LIVE,
     MIN_EVENTS,
     MIN_SAMPLES,
     MIN_VERDICTS,
@@ -14,7 +16,7 @@ from cascade.reports.evidence import (
     Numbers,
     numbers_of,
 )
-from cascade.reports.figures import Advice, GateFigures, TierFigures
+from cascade.reports.figures import Advice, GateFigures, Share, TierFigures
 from cascade.reports.interval import difference, share_of, surely
 
 
@@ -22,6 +24,7 @@ def on_quality(found: Evidence) -> Iterator[Advice]:
     """What there is to say of a route's gates."""
     for tier in found.route.tiers:
         yield from filter(None, (false_accepts(found, tier), drift(found, tier)))
+        yield from filter(None, (fallback_left(found, tier), agreement_left(found, tier)))
     yield from filter(None, (idle(found, gate) for gate in found.gates))
 
 
@@ -43,7 +46,7 @@ def false_accepts(found: Evidence, tier: TierFigures) -> Advice | None:
 def drift(found: Evidence, tier: TierFigures) -> Advice | None:
     """The fallback rate has lately become another."""
     events = found.tallies[tier.tier].events_by_time
-    if not tier.monitored or len(events) < 4 * MIN_EVENTS:
+    if not tier.monitored or len(events) < 4 * MIN_EVENTS or tier.expected_fallback is not None:
         return None
     cut = len(events) - len(events) // 4
     parts = events[:cut], events[cut:]
@@ -61,6 +64,40 @@ def drift(found: Evidence, tier: TierFigures) -> Advice | None:
     numbers: Numbers = {**shares, "standard_errors": errors, "since": since}
     title = "this threshold has drifted"
     return found.advice("drift", tier.tier, tier.tier, title, text, numbers)
+
+
+def fallback_left(found: Evidence, tier: TierFigures) -> Advice | None:
+    """The fallback rate is not what tuning saw."""
+    events = found.tallies[tier.tier].events_by_time[-LIVE:]
+    live, expected = share_of(sum(hit for _, hit in events), len(events)), tier.expected_fallback
+    if not tier.monitored or expected is None or not _left(live, expected, MIN_EVENTS):
+        return None
+    seen = f"{live.share:.0%} of the last {live.total:,} answers of {tier.tier} were not accepted"
+    numbers = {**numbers_of("live", surely(live)), "expected_fallback": expected}
+    return _left_range(found, tier, f"{seen}, {expected:.0%} when its gate was tuned", numbers)
+
+
+def agreement_left(found: Evidence, tier: TierFigures) -> Advice | None:
+    """The strongest tier does not agree as often as when the gate was tuned."""
+    samples = found.tallies[tier.tier].agreed[-LIVE:]
+    live, expected = share_of(sum(samples), len(samples)), tier.expected_agreement
+    if expected is None or not _left(live, expected, MIN_SAMPLES):
+        return None
+    sampled = f"the last {live.total:,} sampled answers of {tier.tier}"
+    seen = f"The strongest tier agrees with {live.share:.0%} of {sampled}"
+    numbers = {**numbers_of("live", surely(live)), "expected_agreement": expected}
+    return _left_range(found, tier, f"{seen}, with {expected:.0%} when it was tuned", numbers)
+
+
+def _left(live: Share, expected: float, least: int) -> bool:
+    if live.share is None or live.total < least:
+        return False
+    return errors_outside(live.share, live.total, expected) > DRIFT_ERRORS
+
+
+def _left_range(found: Evidence, tier: TierFigures, seen: str, numbers: Numbers) -> Advice:
+    text = f"{seen}. Tune it anew on recent traffic, or look for what has changed."
+    return found.advice("drift", tier.tier, tier.tier, "left the tuned range", text, numbers)
 
 
 def idle(found: Evidence, gate: GateFigures) -> Advice | None:

@@ -1,9 +1,10 @@
 """From an audit log to a report."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from cascade.policy.tuned_range import Expected
 from cascade.reports.advice import advise
 from cascade.reports.calls import calls_of
 from cascade.reports.evidence import Evidence
@@ -19,7 +20,8 @@ from cascade.reports.figures import (
 from cascade.reports.gates import gates_of
 from cascade.reports.groups import group_of, ranked
 from cascade.reports.period import Period
-from cascade.reports.tiers import TiersTally, Watched, tier_figures
+from cascade.reports.remembered import expected_in
+from cascade.reports.tiers import NOTHING_EXPECTED, TiersTally, Watched, tier_figures
 from cascade.reports.times import TimelineTally, slot_seconds, spans_of
 from cascade.reports.totals import Tally
 from cascade.reports.walks import Walk, first_and_last, walks
@@ -49,7 +51,8 @@ def report_of(
     Args:
         log: the file that an `AuditLog` writes; it may be written to meanwhile.
         by: what `Report.groups` are by: "route", "model", "day" or "tag:NAME".
-        watching: the thresholds of the fallback monitors, which the log does not hold.
+        watching: the thresholds of the fallback monitors, which the log does not hold, and what
+            tuning expects; where it says nothing of a route, the log's latest process does.
 
     Raises:
         ConfigError: the log cannot be read.
@@ -65,7 +68,8 @@ def report_of(
         reading.sum_up()
         models, deployments = calls_of(connection, period)
         gates = gates_of(connection, period)
-    routes = reading.route_figures(watching)
+        remembered = expected_in(connection)
+    routes = reading.route_figures(watching, remembered)
     order = reading.all.order
     return Report(
         since=period.since,
@@ -76,7 +80,7 @@ def report_of(
         total=reading.all.total.figures(ALL, order),
         groups=ranked((t.figures(name, order) for name, t in reading.groups.items()), by),
         routes=routes,
-        tiers=reading.all.figures(None, None),
+        tiers=reading.all.figures(None, None, {}),
         models=models,
         deployments=deployments,
         gates=gates,
@@ -108,10 +112,19 @@ class _Part:
     def order(self) -> list[str]:
         return self.tiers.order
 
-    def figures(self, route: str | None, watched: Watched | None) -> tuple[TierFigures, ...]:
-        tallies = self.tiers.tiers
+    def figures(
+        self, route: str | None, watched: Watched | None, expected: Mapping[str, Expected]
+    ) -> tuple[TierFigures, ...]:
         return tuple(
-            tier_figures(tier, tallies[tier], self.total, route, watched) for tier in self.order
+            tier_figures(
+                tier,
+                self.tiers.tiers[tier],
+                self.total,
+                route,
+                watched,
+                expected.get(tier, NOTHING_EXPECTED),
+            )
+            for tier in self.order
         )
 
 
@@ -139,13 +152,15 @@ class _Reading:
         for part in self.routes.values():
             self.all.merge(part)
 
-    def route_figures(self, watching: Watching) -> tuple[RouteFigures, ...]:
-        found = (
-            RouteFigures(
-                name, part.total.figures(name, part.order), part.figures(name, watching(name))
-            )
-            for name, part in self.routes.items()
-        )
+    def route_figures(
+        self, watching: Watching, remembered: Mapping[str, Mapping[str, Expected]]
+    ) -> tuple[RouteFigures, ...]:
+        found = []
+        for name, part in self.routes.items():
+            watched = watching(name)
+            expected = remembered.get(name, {}) if watched is None else watched.expected
+            tiers = part.figures(name, watched, expected)
+            found.append(RouteFigures(name, part.total.figures(name, part.order), tiers))
         return tuple(sorted(found, key=lambda each: (-each.totals.requests, each.route)))
 
     def history(self) -> Iterator[Span]:

@@ -1,12 +1,13 @@
 """The tiers of a route: how often each was asked, judged and passed over, and what that took."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from cascade.policy.monitor_types import DEFAULT_THRESHOLD, THRESHOLD_RANGE
+from cascade.policy.tuned_range import Expected
 from cascade.reports.figures import Spread, TierFigures
 from cascade.reports.interval import Mean, share_of
 from cascade.reports.merging import add_up
@@ -17,11 +18,16 @@ from cascade.trace import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How the fallback monitors of a route decide, as far as their thresholds go."""
+    """How the fallback monitors of a route decide, as far as their thresholds go, and what tuning
+    expects of each tier.
+    """
 
     threshold: float | Literal["auto"]
     latency_objective: bool = False
+    expected: Mapping[str, Expected] = field(default_factory=dict)
 
+
+NOTHING_EXPECTED: Final = Expected()
 
 _SUMS: Final = (
     "turns", "skipped", "unpriced", "events", "fallbacks", "cost", "seconds", "sightings",
@@ -55,6 +61,8 @@ class TierTally:
         """How much dearer its accepted turn was than what the strongest tier would have cost."""
         self.sightings: list[Sighting] = []
         self.samples = self.contradicted = 0
+        self.agreed: list[int] = []
+        """Which of the samples agreed, in their order."""
         self.reference: str | None = None
         """The strongest tier, which the samples of its answers were sent to."""
 
@@ -86,6 +94,7 @@ class TierTally:
         if sampled.agrees is not None:
             self.samples += 1
             self.contradicted += not sampled.agrees
+            self.agreed.append(sampled.agrees)
         for step in steps:
             self.reference = step.tier
             if sampled.cost is not None and _has_outlay(step):
@@ -204,6 +213,7 @@ def tier_figures(
     total: Tally,
     route: str | None = None,
     watched: Watched | None = None,
+    expected: Expected = NOTHING_EXPECTED,
 ) -> TierFigures:
     """The figures of a tier.
 
@@ -211,6 +221,7 @@ def tier_figures(
         total: the requests that `tally` is of.
         route: None for all routes together.
         watched: what the settings say, None where none are given.
+        expected: what tuning saw of the tier.
     """
     phases = [each.phase for each in tally.phases]
     own = route is not None and bool(phases)
@@ -236,6 +247,8 @@ def tier_figures(
         seconds=Spread.of(tally.seconds),
         phase=phases[-1] if own else None,
         false_accepts=share_of(tally.contradicted, tally.samples),
+        expected_fallback=expected.fallback,
+        expected_agreement=expected.agreement,
     )
 
 

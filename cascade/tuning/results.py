@@ -40,6 +40,8 @@ class Certificate:
         measured: loss or error measured on the labels, a share.
         labels: how many labels it rests on.
         method: how it was found.
+        strictest: the promise holds for every threshold from `threshold` to this one, too; None
+            where it holds for all that are stricter.
     """
 
     threshold: float
@@ -47,6 +49,7 @@ class Certificate:
     measured: float
     labels: int
     method: Method
+    strictest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class Cut:
         cost_break_even: fallback rate up to which asking this tier saves money, None where unknown.
         latency_break_even: the same of time.
         bypassed: whether the fallback monitor is expected to bypass the tier.
+        agreement: share of the accepted answers that the strongest tier's own one agrees with, None
+            where that was not compared.
     """
 
     tier: str
@@ -91,6 +96,7 @@ class Cut:
     cost_break_even: float | None = None
     latency_break_even: float | None = None
     bypassed: bool = False
+    agreement: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,8 @@ class RouteTuning:
         seconds: mean time of a request, and of the strongest tier alone; None where not recorded.
         replayed: accuracy and USD a request of the same chain in the real engine, monitors and all.
         by_task: the figures of each task.
+        error_promise: what holds of errors among accepted answers, where that was asked for beside
+            a loss.
     """
 
     route: str
@@ -190,6 +198,7 @@ class RouteTuning:
     by_task: tuple[TaskFigures, ...] = ()
     signals: tuple[SignalFigures, ...] = ()
     frontier: Frontier | None = None
+    error_promise: Certificate | None = None
 
     @property
     def cascades(self) -> bool:
@@ -209,6 +218,7 @@ class Tuning:
         seed: of every choice by chance.
         requests_per_day: the user's volume, for the saving in USD a day.
         notes: what else a reader should know.
+        error_target: what was asked for of errors, beside a loss.
     """
 
     target: Target
@@ -218,3 +228,4 @@ class Tuning:
     seed: int
     requests_per_day: float | None = None
     notes: tuple[str, ...] = field(default=())
+    error_target: Target | None = None
