@@ -6,9 +6,9 @@ answer after a think time, in one piece or, if the body asks for it, as server-s
 
 Answers: "good" (12 KB: 120 tokens with log probabilities), "unsure" (the same text, unlikely
 tokens), "json" (an object in place of prose), "broken" (a 500), and "kb-<n>", a good one whose
-body has some n thousand bytes, from 2 on at least n.
+body has about n thousand bytes.
 
-    python -m benchmarks.fast_server [--core N] [--loop asyncio|uvloop]
+    python -m benchmarks.fast_server [--loop asyncio|uvloop]
 
 prints its URL and serves until it is terminated. `GET /stats` counts: requests so far, connections
 open now, and the most requests that waited for their answers at once since the last look.
@@ -19,7 +19,6 @@ import asyncio
 import gc
 import json
 import math
-import os
 import re
 import signal
 import socket
@@ -272,11 +271,8 @@ async def serve() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--core", type=int, help="the one to run on")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     options = parser.parse_args(arguments)
-    if options.core is not None:
-        os.sched_setaffinity(0, {options.core})
     factory = import_module("uvloop").new_event_loop if options.loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(serve())

@@ -40,6 +40,11 @@ class Capabilities:
             context=other.context if self.context is None else self.context,
         )
 
+    @property
+    def limited(self) -> bool:
+        """Whether anything is known that a request could need and this deployment lacks."""
+        return self.context is not None or False in (self.tools, self.vision, self.logprobs)
+
     def lacking(self, request: Request) -> str | None:
         """What the request needs and this deployment lacks, None where it lacks nothing."""
         if self.tools is False and request.tools:

@@ -67,15 +67,18 @@ async def judge(
     # A subclass may judge otherwise than its parts do.
     whole = gate if type(gate) is AllOf else None
     parts: Sequence[Gate] = whole.gates if whole else (gate,)
-    verdicts, times, late = [], [], False
+    verdicts, times, late, begun = [], [], False, clock()
     for part in parts:
-        begun = clock()
-        found = await _verdict(part, candidate, deadline - begun)
-        late = found is None
-        verdicts.append(found or part.abstains("no verdict within the request's time"))
-        times.append(GateTime(verdicts[-1].gate, clock() - begun))
-        if late or verdicts[-1].status is Status.FAIL:
+        found = await _slow(part, candidate, deadline - begun) if part.blocking else None
+        late = found is None and part.blocking
+        if found is None:
+            found = part.abstains(_LATE) if late else check(part, candidate)
+        ended = clock()
+        verdicts.append(found)
+        times.append(GateTime(found.gate, ended - begun))
+        if late or found.status is Status.FAIL:
             break
+        begun = ended
     verdict = whole.combine(verdicts) if whole else verdicts[0]
     return Judgement(verdict, tuple(times), late)
 
@@ -87,9 +90,12 @@ async def bounded(gate: Gate, so_far: Candidate) -> Bounds:
     return await anyio.to_thread.run_sync(bounds, gate, so_far, abandon_on_cancel=True)
 
 
-async def _verdict(gate: Gate, candidate: Candidate, seconds: float) -> Verdict | None:
-    """The gate's verdict, None if it takes longer."""
-    if not gate.blocking or is_simulated():
+_LATE = "no verdict within the request's time"
+
+
+async def _slow(gate: Gate, candidate: Candidate, seconds: float) -> Verdict | None:
+    """The gate's verdict from a worker thread, None if it takes longer."""
+    if is_simulated():
         return check(gate, candidate)
     with anyio.move_on_after(seconds):
         return await anyio.to_thread.run_sync(check, gate, candidate, abandon_on_cancel=True)

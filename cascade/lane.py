@@ -35,13 +35,14 @@ class Lane:
     `busy` counts calls under way or in line; `budget` holds what its retries may cost.
     """
 
-    __slots__ = ("_breaker", "_can", "_turnstile", "budget", "busy", "deployment")
+    __slots__ = ("_breaker", "_can", "_limited", "_turnstile", "budget", "busy", "deployment")
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.budget = RetryBudget()
         self.busy = 0
         self._can = deployment.can
+        self._limited = self._can.limited
         self._breaker = breaker.Breaker(deployment.breaker)
         limits = deployment.limits
         self._turnstile = None if limits is None else Turnstile(deployment.name, limits)
@@ -62,7 +63,7 @@ class Lane:
 
     def lacking(self, request: Request) -> str | None:
         """What the request needs and the deployment lacks."""
-        return self._can.lacking(request)
+        return self._can.lacking(request) if self._limited else None
 
     def seconds_left(self, now: float) -> float:
         """Seconds until its breaker lets a call through; 0 for now."""

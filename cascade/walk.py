@@ -15,7 +15,7 @@ from cascade.release import Release
 from cascade.result import Reason
 from cascade.trace import Attempt, Decision, Step
 from cascade.types import Response
-from cascade.watch import Monitors, Watch, outlay_of
+from cascade.watch import Monitors, Watch, outlays_of
 from gates import Status, Verdict
 
 logger = logging.getLogger("cascade")
@@ -101,9 +101,7 @@ class Walk:
         ticket = None if watch is None else watch.admit()
         if watch is None or ticket is None or ticket.cascades:
             return await self._visit(stage, watch, ticket)
-        state = watch.state()
-        reason = f"{state.phase.value}: {state.reason}"
-        self.steps.append(Step(stage.tier.name, Decision.SKIP, reason))
+        self.steps.append(watch.skip(stage.tier.name, ticket))
         self._bypassed.append((stage, self._draft))
         return None
 
@@ -256,15 +254,12 @@ class Walk:
 
     def _observe(self) -> None:
         """Tell each monitor what its tier took, and what going on from there took."""
-        position = {step.tier: number for number, step in enumerate(self.steps)}
-        if len(position) < len(self.steps):
+        if len({step.tier for step in self.steps}) < len(self.steps):
             return  # a tier came twice, as a last resort: no measure of going straight on
-        for tier, watch in self._watches.items():
-            if tier in position:
-                here = position[tier]
-                watch.observe(
-                    outlay_of(self.steps[here : here + 1]), outlay_of(self.steps[here + 1 :])
-                )
+        for tier, own, onward in outlays_of(self.steps):
+            watch = self._watches.get(tier)
+            if watch is not None:
+                watch.observe(own, onward)
 
 
 def _onward(goes_on: bool) -> Decision:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -50,7 +50,7 @@ class Watch:
     `tuned` is what tuning expects of its answers, `leave` hears when they leave that range.
     """
 
-    __slots__ = ("_clock", "_leave", "_monitor", "_random", "_report", "_tuned")
+    __slots__ = ("_clock", "_leave", "_monitor", "_random", "_report", "_skip", "_tuned")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Watch:
         self._report = report
         self._tuned = tuned
         self._leave = leave
+        self._skip: tuple[Ticket, Step] | None = None
 
     @property
     def phase(self) -> str:
@@ -79,6 +80,14 @@ class Watch:
         if ticket.transition is not None:
             self._report(ticket.transition)
         return ticket
+
+    def skip(self, tier: str, ticket: Ticket) -> Step:
+        """The turn of the tier that this ticket leaves out, and why: one for a whole bypass."""
+        if self._skip is None or self._skip[0] is not ticket:
+            state = self._monitor.snapshot()
+            step = Step(tier, Decision.SKIP, f"{state.phase.value}: {state.reason}")
+            self._skip = ticket, step
+        return self._skip[1]
 
     def record(self, ticket: Ticket, *, fallback: bool) -> None:
         """Count one complete gated answer of the tier."""
@@ -252,9 +261,21 @@ def _tell(route: str, tier: str, left: Departure) -> None:
     logger.warning("%s/%s: %s", route, tier, left, extra={"cascade": told})
 
 
-def outlay_of(steps: Sequence[Step]) -> Outlay | None:
-    """What these steps took together; None where they brought no answer, or one without price."""
-    answered = any(step.verdict or step.decision is Decision.ACCEPT for step in steps)
-    if not answered or any(step.unpriced for step in steps):
-        return None
-    return Outlay(sum(step.cost for step in steps), sum(step.seconds for step in steps))
+def outlays_of(steps: Sequence[Step]) -> Iterator[tuple[str, Outlay | None, Outlay | None]]:
+    """Each tier that had a turn, the last first, with what that took and what all later ones took.
+
+    None stands for turns that brought no answer, or one without a price.
+    """
+    cost = seconds = 0.0
+    answered, unpriced, later = False, False, None
+    for step in reversed(steps):
+        own = None
+        if step.attempts:
+            brought = step.verdict is not None or step.decision is Decision.ACCEPT
+            if brought and not step.unpriced:
+                own = Outlay(step.cost, step.seconds)
+            cost, seconds = cost + step.cost, seconds + step.seconds
+            answered, unpriced = answered or brought, unpriced or step.unpriced
+        yield step.tier, own, later
+        if step.attempts and answered:
+            later = None if unpriced else Outlay(cost, seconds)

@@ -97,9 +97,10 @@ def check(gate: Gate, candidate: Candidate) -> Verdict:
 
 def _well_formed(verdict: Verdict) -> bool:
     """Whether the status is one: any other could pass for more than it is."""
-    return type(verdict.status) is Status and all(
-        isinstance(part, Verdict) and _well_formed(part) for part in verdict.parts
-    )
+    if type(verdict.status) is not Status:
+        return False
+    parts = verdict.parts
+    return not parts or all(isinstance(part, Verdict) and _well_formed(part) for part in parts)
 
 
 def bounds(gate: Gate, candidate: Candidate) -> Bounds:

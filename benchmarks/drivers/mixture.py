@@ -22,7 +22,7 @@ from cascade import (
 )
 
 CANCELLED: Final = 10
-LATEST: Final = 0.02
+LATEST: Final = 0.01
 """Seconds within which a run is cancelled; most take longer."""
 
 

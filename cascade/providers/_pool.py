@@ -117,7 +117,7 @@ class Pool:
         idle = self._idle.get((origin.scheme, origin.host, origin.port))
         while idle:
             link = idle.pop()
-            if not link.has_expired():
+            if not (link.has_expired() or link.wire.has_news()):
                 return link
             await self._drop(link)
         return None
@@ -126,6 +126,7 @@ class Pool:
         origin, scheme = request.url.origin, request.url.scheme
         if scheme not in (b"http", b"https"):
             raise httpcore2.UnsupportedProtocol(f"no http or https URL: {scheme.decode()!r}")
+        self._check_not_closed()
         await self._make_room()
         self._connecting += 1
         try:
@@ -134,12 +135,16 @@ class Pool:
             wire = await connect(origin.host.decode(), origin.port, tls, seconds)
         finally:
             self._connecting -= 1
+        if self._closed:
+            await wire.aclose()
+        self._check_not_closed()
         link = _Link(origin, wire, self._keepalive)
         self._links.add(link)
-        if self._closed:
-            await self._drop(link)
-            raise httpcore2.ConnectError("the pool of connections was closed")
         return link
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise httpcore2.ConnectError("the pool of connections was closed")
 
     async def _make_room(self) -> None:
         """Close the oldest idle connection where one more would be too many."""
@@ -168,6 +173,7 @@ class _Link(httpcore2.AsyncHTTP11Connection):
 
     def __init__(self, origin: httpcore2.Origin, wire: Wire, keepalive: float) -> None:
         super().__init__(origin, wire, keepalive)
+        self.wire = wire
         self.place: Place = origin.scheme, origin.host, origin.port
 
     def can_be_kept(self) -> bool:
@@ -192,7 +198,7 @@ class _Body:
         pool, self._pool = self._pool, None
         if pool is not None:
             try:
-                await self._stream.aclose()  # raises in a cancelled scope before it has done anything
+                await self._stream.aclose()  # in a cancelled scope it raises before anything else
             finally:
                 await pool.take_back(self._link)
 

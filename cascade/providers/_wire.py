@@ -5,6 +5,7 @@ httpcore2's own goes through anyio's streams, which cost more than the bytes tha
 
 import asyncio
 import logging
+import select
 import ssl
 from collections.abc import Awaitable
 from functools import partial
@@ -23,18 +24,13 @@ HAPPY_EYEBALLS_SECONDS = 0.25
 MAX_UNREAD = 256 << 10
 """Received bytes that nobody has read, from which on the socket is not read either."""
 
-MAX_UNSENT = 64 << 10
-"""Written bytes that wait for more: head and body of a call go out in one system call.
-
-They wait for the loop's next turn at the latest, so that a server hears of a slow body, too.
-"""
-
 
 class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     """One TCP or TLS connection; one task at a time reads and writes it."""
 
     __slots__ = (
-        "_error", "_paused", "_reader", "_received", "_transport", "_unsent", "_writer", "open",
+        "_error", "_paused", "_reader", "_received", "_transport", "_unsent", "_writer", "_writing",
+        "open",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -43,6 +39,7 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._unsent = bytearray()
         self._error: Exception | None = None
         self._paused = False
+        self._writing = False
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
 
@@ -54,6 +51,7 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
             httpcore2.ReadTimeout: nothing came within `timeout` seconds.
         """
         self._send()
+        self._writing = False
         if not self._received and self.open:
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -65,7 +63,9 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         return self._taken(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send, with what else is written before the loop's next turn.
+        """Send; the first bytes since a read wait for the next ones, or for a read.
+
+        So head and body of a call go out in one system call.
 
         Waits while more is on its way than the system takes.
 
@@ -75,11 +75,10 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         """
         if not self.open:
             raise httpcore2.WriteError(str(self._error or "the connection is closed"))
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._send)
         self._unsent += buffer
-        if len(self._unsent) > MAX_UNSENT:
+        if self._writing or self._reader is not None:
             self._send()
+        self._writing = True
         if self._paused:
             self._writer = asyncio.get_running_loop().create_future()
             try:
@@ -100,6 +99,14 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         if info == "is_readable":  # of an idle connection: the server closed it, or broke the rules
             return bool(self._received) or not self.open
         return self._transport.get_extra_info(_NAMES.get(info, info))
+
+    def has_news(self) -> bool:
+        """Whether the system holds bytes or an end that a busy loop has not come to."""
+        if not hasattr(select, "poll"):  # Windows
+            return False
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

@@ -38,7 +38,8 @@ class Fitted:
 
     Args:
         learned: fitted to all rows.
-        scores: of each row by a model of the other parts, NaN where there is no signal or no answer to accept.
+        scores: of each row by a model of the other parts; NaN where there is no signal, or an
+            answer that cannot be accepted.
         strength: of the penalty on large weights, the one that foretold those rows best.
     """
 
