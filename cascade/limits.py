@@ -106,7 +106,7 @@ class Line:
             QueueFull: too many wait already.
         """
         if self._waiting >= self._limits.queue and not self._free(tokens):
-            raise QueueFull(f"{self._waiting} calls wait for {self._name} already")
+            raise QueueFull(f"the line for {self._name} is full: {self._waiting} waiting")
         self._waiting += 1
         try:
             # aiolimiter serves small amounts first, so only the first in line may ask it.

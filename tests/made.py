@@ -47,7 +47,7 @@ def _answer(tier: Made, hard: float, chance: random.Random) -> RecordedAnswer:
     right = hard < tier.right
     sure = 0.5 + 0.4 * tier.knows * (1 if right else -1)
     confidence = min(1.0, max(0.0, chance.gauss(sure, 0.2)))
-    text = f'{{"answer": "{"yes" if right else "no"}", "confidence": {confidence:.3f}}}'
+    text = f'{{"answer": "{"yes" if right else "not"}", "confidence": {confidence:.3f}}}'
     response = Response(text, "stop", cost=tier.cost)
     return RecordedAnswer(response, seconds=tier.seconds, correct=right)
 

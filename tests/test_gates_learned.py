@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gates import AtLeast, Candidate, Gate, Interval, Logprobs, Not, Scorer, Status, Verdict, gate
+from gates import (
+    AtLeast,
+    Candidate,
+    Gate,
+    Interval,
+    Logprobs,
+    Not,
+    Scorer,
+    Status,
+    ValidJson,
+    Verdict,
+    gate,
+)
 from gates.catalogue import GATES, SCORERS
 from gates.confidence import FirstTokenMargin, MeanProbability, StatedConfidence, TextLength
 from gates.laws import check_gate
@@ -188,6 +200,13 @@ def test_it_needs_what_its_signals_need() -> None:
     assert model(Feature(MeanProbability(), 1.0), Feature(TextLength(), 1.0)).top_logprobs == 0
     assert model(Feature(MeanProbability(), 1.0), Feature(Passed(margin), 1.0)).top_logprobs == 2
     assert model(Feature(TextLength(), 1.0)).top_logprobs is None
+
+
+def test_a_slow_gate_makes_it_slow() -> None:
+    slow = ValidJson(repair=True)
+    for signal in (Passed(slow), Scored(slow)):
+        assert model(Feature(TextLength(), 1.0), Feature(signal, 1.0)).blocking
+    assert not model(Feature(TextLength(), 1.0), Feature(Scored(ValidJson()), 1.0)).blocking
 
 
 def test_it_never_settles() -> None:

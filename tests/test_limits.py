@@ -169,7 +169,7 @@ def test_the_refusal_names_the_deployment_and_how_many_wait() -> None:
         simulate(main)
     (error,) = caught.value.exceptions
     assert isinstance(error, QueueFull)
-    assert str(error) == "1 calls wait for d already"
+    assert str(error) == "the line for d is full: 1 waiting"
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,8 @@ def test_the_answers_are_what_the_gates_take_them_for() -> None:
 
 def _mean(body: bytes) -> float:
     rows = json.loads(body)["choices"][0]["logprobs"]["content"]
-    return mean(row["logprob"] for row in rows)
+    values: list[float] = [row["logprob"] for row in rows]
+    return mean(values)
 
 
 @pytest.mark.parametrize("size", [10, 100, 1_000])

@@ -67,7 +67,7 @@ async def test_what_does_not_fit_is_refused_at_once_and_the_rest_answered_in_ord
 @pytest.mark.asyncio
 async def test_the_error_says_what_is_full() -> None:
     refused, _ = await all_at_once(cascade_of(concurrency=1, queue=0), 2)
-    assert "0 calls wait for the cascade already" in str(refused)
+    assert "the line for the cascade is full: 0 waiting" in str(refused)
 
 
 @pytest.mark.asyncio

@@ -48,7 +48,7 @@ async def read_body(response: HttpResponse, host: str) -> bytes:
     body = response.content if whole else await _received(response, host, limit)
     if len(body) > limit and response.status_code == 200:
         raise AnswerTooLarge(f"{host} sent more than {limit >> 20} MiB", status=200)
-    return bytes(body[:limit])
+    return bytes(body) if len(body) <= limit else bytes(body[:limit])
 
 
 async def _received(response: HttpResponse, host: str, limit: int) -> bytearray:
