@@ -11,9 +11,8 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 _HOMES = {
     "assembly": "Assembly OnDelta",
     "capabilities": "Capabilities",
-    "default": "configure monitors reload run run_sync stream",
+    "default": "Cascade configure monitors reload run run_sync stream",
     "deployment": "Deployment",
-    "engine": "Cascade",
     "errors": "CascadeError ConfigError ProviderError RecordingError Remedy",
     "events": "AnswerAccepted DraftRejected Escalated Event TextReleased TierStarted",
     "limits": "Limits",
@@ -37,6 +36,7 @@ _HOMES = {
     "types": "Message Price Pricing Provider Request Response Usage",
     "watch": "MonitorChange",
 }
-"""The module of each name: importing the package reads in none of them."""
+"""The module of each name: importing the package reads in none of them. `cascade.default` gives
+`Cascade` what it needs to be made from a file."""
 
 __all__, __getattr__, __dir__ = exports(sys.modules[__name__], _HOMES)

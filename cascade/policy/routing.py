@@ -9,12 +9,16 @@ from cascade.policy.money import Budget
 from cascade.policy.monitor import MonitorSettings
 from cascade.policy.rules import Rule, Rulebook
 from cascade.policy.tuned_range import Expected
-from cascade.types import Request, refuse_reserved
+from cascade.types import NOTHING, Request, refuse_reserved
 from gates import GateLike
 
 DEFAULT_ROUTE = "default"
 
 OnExhausted = Literal["raise", "best"]
+
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING  # one for all: there may be 100,000 routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,15 @@ class Route:
     tasks: Sequence[str] | None = None
     tiers: Sequence[str] | None = None
     start: str | None = None
-    gates: Mapping[str, GateLike] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    gates: Mapping[str, GateLike] = field(default_factory=_nothing)
+    parameters: Mapping[str, Any] = field(default_factory=_nothing)
     monitor: MonitorSettings | None = None
     timeout: float | None = None
     budget: Budget | None = None
     latency_objective: float | None = None
     critical: bool = False
-    expected_fallback: Mapping[str, float] = field(default_factory=dict)
-    expected_agreement: Mapping[str, float] = field(default_factory=dict)
+    expected_fallback: Mapping[str, float] = field(default_factory=_nothing)
+    expected_agreement: Mapping[str, float] = field(default_factory=_nothing)
 
     def __post_init__(self) -> None:
         refuse_reserved(self.parameters, f"route {self.name!r}")

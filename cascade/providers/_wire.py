@@ -6,10 +6,11 @@ httpcore2's own goes through anyio's streams, which cost more than the bytes tha
 import asyncio
 import logging
 import select
+import socket
 import ssl
-from collections.abc import Awaitable
-from functools import partial
+from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
+from itertools import zip_longest
 from typing import Any, TypeVar, cast
 
 import httpcore2
@@ -17,6 +18,9 @@ import httpcore2
 logger = logging.getLogger("cascade")
 
 T = TypeVar("T")
+
+_Address = tuple[int, int, int, str, Any]
+"""What getaddrinfo knows of one: family, kind, protocol, name, and where it is."""
 
 HAPPY_EYEBALLS_SECONDS = 0.25
 """Before the next address of a host is tried beside the first; RFC 8305, section 5."""
@@ -160,17 +164,72 @@ async def connect(host: str, port: int, tls: ssl.SSLContext | None, timeout: flo
         httpcore2.ConnectError: nobody answers there, or not as who he should be.
         httpcore2.ConnectTimeout: it took longer than `timeout` seconds.
     """
-    loop = asyncio.get_running_loop()
-    create = loop.create_connection
-    if isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host):
-        # uvloop's has no such parameter, and a single address has nobody to race with.
-        create = partial(create, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS)
     logger.debug("connecting to %s:%d", host, port)
-    opening = create(Wire, host, port, ssl=tls, server_hostname=None if tls is None else host)
     try:
-        return (await _within(timeout, opening, httpcore2.ConnectTimeout))[1]
+        return await _within(timeout, _opened(host, port, tls), httpcore2.ConnectTimeout)
     except (OSError, UnicodeError) as error:  # the latter of a host that no name server could know
         raise httpcore2.ConnectError(str(error)) from error
+
+
+async def _opened(host: str, port: int, tls: ssl.SSLContext | None) -> Wire:
+    create = asyncio.get_running_loop().create_connection
+    name = None if tls is None else host
+    if _is_address(host):
+        return (await create(Wire, host, port, ssl=tls, server_hostname=name))[1]
+    opened = await _first_to_answer(host, port)
+    return (await create(Wire, sock=opened, ssl=tls, server_hostname=name))[1]
+
+
+async def _first_to_answer(host: str, port: int) -> socket.socket:
+    """A connection to one of the host's addresses; a slow one does not hold up the others.
+
+    asyncio's own race loses its winner, an open socket, when it is cancelled in that instant.
+    """
+    loop = asyncio.get_running_loop()
+    addresses = _in_turn(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    tries: list[asyncio.Task[socket.socket]] = []
+    winner = None
+    try:
+        while winner is None and (addresses or not all(each.done() for each in tries)):
+            if addresses:
+                tries.append(loop.create_task(_tried(addresses.pop(0))))
+            going = [each for each in tries if not each.done()]
+            delay = HAPPY_EYEBALLS_SECONDS if addresses else None
+            await asyncio.wait(going, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            winner = next((each for each in going if each.done() and not each.exception()), None)
+        if winner is None:
+            raise OSError("; ".join(dict.fromkeys(str(each.exception()) for each in tries)))
+        return winner.result()
+    finally:
+        for each in tries:
+            if each is not winner:
+                each.cancel()
+                each.add_done_callback(_close)
+
+
+async def _tried(address: _Address) -> socket.socket:
+    family, kind, protocol, _, place = address
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, place)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _close(late: asyncio.Task[socket.socket]) -> None:
+    if not late.cancelled() and not late.exception():
+        late.result().close()
+
+
+def _in_turn(addresses: Sequence[_Address]) -> list[_Address]:
+    """One of each family after the other; RFC 8305, section 4."""
+    families: dict[int, list[_Address]] = {}
+    for address in addresses:
+        families.setdefault(address[0], []).append(address)
+    return [each for row in zip_longest(*families.values()) for each in row if each is not None]
 
 
 async def _within(seconds: float | None, work: Awaitable[T], late: type[Exception]) -> T:
