@@ -70,7 +70,7 @@ def one_signal(recordings: Sequence[Recording]) -> Walked:
     single = scorings(sheet, [MINI])[MINI].single
     assert single is not None, "there are signals"
     asked = Asked(AIM, None, 0.9, certain=False, seed=0)
-    goal = goal_of(sheet, np.arange(len(sheet)), asked, timely=False)
+    goal = goal_of(sheet, np.arange(len(sheet)), asked)
     found = search([leg(sheet.columns[WEAK], single.honest), leg(sheet.columns[STRONG])], goal)
     assert found is not None, "some threshold meets the aim"
     return pooled(MINI, {WEAK: cut_gate(DEFAULT_GATE, single.scorer, found.thresholds[0])})

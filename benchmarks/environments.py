@@ -15,7 +15,7 @@ INSTALLERS: Final = {"pip", "setuptools", "uv", "wheel"}
 _TIMED: Final = """
 import time
 wall, cpu = time.perf_counter(), time.process_time()
-import {module}
+{statement}
 print(time.process_time() - cpu, time.perf_counter() - wall)
 """
 
@@ -46,9 +46,9 @@ class Environment:
             if path.is_file() and path.suffix != ".pyc" and top not in INSTALLERS:
                 yield path
 
-    def import_ms(self, module: str) -> tuple[float, float]:
-        """CPU and elapsed milliseconds that importing a module takes a new process."""
-        command = [str(self.python), "-c", _TIMED.format(module=module)]
+    def import_ms(self, statement: str) -> tuple[float, float]:
+        """CPU and elapsed milliseconds that an import takes a new process."""
+        command = [str(self.python), "-c", _TIMED.format(statement=statement)]
         if CLIENT_CORE is not None and (taskset := shutil.which("taskset")):
             command = [taskset, "--cpu-list", str(CLIENT_CORE), *command]
         told = subprocess.run(

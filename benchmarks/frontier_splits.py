@@ -155,7 +155,7 @@ def _single(tuned: Sheet, test: Sheet, aim: float) -> tuple[float, float] | None
         return None
     weak, strong = tuned.tiers
     column, rows = tuned.columns[weak], np.arange(len(tuned))
-    goal = goal_of(tuned, rows, Asked(aim, None, CONFIDENCE, certain=False, seed=0), timely=False)
+    goal = goal_of(tuned, rows, Asked(aim, None, CONFIDENCE, certain=False, seed=0))
     best = None
     for signal in plain_signals(column):
         scoring = directed(column, signal, column.hard)

@@ -212,13 +212,19 @@ def table(found: Sequence[Cost], bases: Sequence[str]) -> str:
     columns = f"{'CPU us':>9}{'calls/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'MB':>7}"
     lines = [f"{'':34}{'at once':>8}{columns}{heads}"]
     for cost in found:
-        ratios = "".join(f"{cost.ratios.get(base, 1):>11.2f}" for base in bases)
+        ratios = "".join(f"{_ratio(cost, base):>11}" for base in bases)
         lines.append(
             f"{cost.case + ': ' + cost.side:34}{cost.at_once:>8,}{cost.cpu_us:>9,.0f}"
             f"{cost.calls_per_second:>9,.0f}{cost.p50_ms:>9,.1f}{cost.p99_ms:>9,.1f}"
             f"{cost.rss_mb:>7,.0f}{ratios}"
         )
     return "\n".join(lines)
+
+
+def _ratio(cost: Cost, base: str) -> str:
+    if cost.side == base:
+        return "1.00"
+    return f"{cost.ratios[base]:.2f}" if base in cost.ratios else "-"
 
 
 def circumstances(*packages: str) -> dict[str, Any]:

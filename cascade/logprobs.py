@@ -13,7 +13,7 @@ def logprobs_of(content: object) -> Logprobs | None:
     """Of a list of {token, logprob[, top_logprobs]}, read when first asked for."""
     if not isinstance(content, list) or not content:
         return None
-    return Logprobs.deferred(lambda: _arrays(content))
+    return Logprobs.deferred(lambda: _arrays(content), lambda: _values(content))
 
 
 def logprobs_in(found: object) -> Logprobs | None:
@@ -81,6 +81,14 @@ def content_of(logprobs: Logprobs) -> list[dict[str, Any]]:
 
 def _entry(token: str, value: float) -> dict[str, Any]:
     return {"token": token, "logprob": value if math.isfinite(value) else None}
+
+
+def _values(content: list[Any]) -> tuple[float, ...] | None:
+    """The numbers alone, where all entries are as they should be."""
+    if {*map(type, content)} != {dict}:
+        return None
+    values = tuple([entry.get("logprob") for entry in content])
+    return values if {*map(type, values)} == {float} else None
 
 
 def _arrays(content: list[Any]) -> LogprobArrays:

@@ -49,7 +49,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Peer, str]]:
+async def peer(
+    handle: Handler, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Peer, str]]:
     """A server, and its URL."""
     found = Peer(handle)
     server = await asyncio.start_server(found.accept, "127.0.0.1", 0, ssl=tls, limit=1 << 20)
@@ -126,7 +128,7 @@ _RESET = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def request(
-    url: str, content: Any = b"hi", headers: tuple[tuple[str, str], ...] = (), **seconds: float
+    url: str, content: Any = b"hi", *headers: tuple[str, str], **seconds: float
 ) -> httpcore2.Request:
     """A POST; `seconds` are its timeouts, as httpcore2 names them."""
     length = [("content-length", str(len(content)))] if isinstance(content, bytes) else []
@@ -139,7 +141,7 @@ def request(
     )
 
 
-async def ask(pool: Pool, url: str, content: bytes = b"hi", **seconds: float) -> bytes:
+async def ask(pool: Pool, url: str, content: bytes = b"hi", /, **seconds: float) -> bytes:
     """The body of the answer."""
     response = await pool.handle_async_request(request(url, content, **seconds))
     try:
@@ -159,3 +161,20 @@ async def pooled(tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIter
     await pool.aclose()
     assert pool.open == 0
     await until(lambda: Held.now().files <= before.files)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2].rstrip("/"))
+
+
+@asynccontextmanager
+async def full() -> AsyncIterator[int]:
+    """A port whose listener takes no more connections, so that one never comes about."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+        for each in waiting:
+            each.close()

@@ -12,7 +12,7 @@ import pytest
 
 from cascade.providers._pool import Pool
 from cascade.providers._transport import PooledTransport
-from tests.pooling import ask, closing, echo, peer, pooled, saying
+from tests.pooling import Handler, ask, closing, echo, peer, pooled, saying, silent
 from tests.raw_http import until
 
 BIG = bytes(range(256)) * (8 << 10)
@@ -85,11 +85,26 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
                 await client.get(url)
 
 
+async def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 No\r\n\r\n")
+
+
 @pytest.mark.asyncio
-async def test_a_server_that_does_not_speak_tls_is_refused(trusting: ssl.SSLContext) -> None:
-    async with peer(saying(b"HTTP/1.1 400 No\r\n\r\n")) as (_, url), pooled(trusting) as pool:
-        with pytest.raises(httpcore2.ConnectTimeout):
-            await ask(pool, url.replace("http", "https"), connect=0.005)
+@pytest.mark.parametrize(
+    ("handle", "error"),
+    [
+        pytest.param(plain, httpcore2.ConnectError, id="says something else"),
+        pytest.param(closing, httpcore2.ConnectError, id="closes"),
+        pytest.param(silent, httpcore2.ConnectTimeout, id="says nothing"),
+    ],
+)
+async def test_a_server_that_does_not_speak_tls_is_a_failed_connection(
+    trusting: ssl.SSLContext, handle: Handler, error: type[Exception]
+) -> None:
+    async with peer(handle) as (_, url), pooled(trusting) as pool:
+        seconds = 0.005 if error is httpcore2.ConnectTimeout else 5.0
+        with pytest.raises(error):
+            await ask(pool, url.replace("http", "https"), connect=seconds)
 
 
 @pytest.mark.asyncio

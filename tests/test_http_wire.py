@@ -11,7 +11,6 @@ import httpcore2
 import pytest
 
 from cascade.providers._wire import MAX_UNREAD, Wire, connect
-from tests.pooling import echo, peer, silent
 from tests.raw_http import until
 
 SOON = 0.005
@@ -21,7 +20,7 @@ SOON = 0.005
 async def wired() -> AsyncIterator[tuple[Wire, socket.socket]]:
     """A wire, and the blocking socket at its other end."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        wire = await connect(*listening.getsockname(), None, None)
+        wire = await connect("127.0.0.1", listening.getsockname()[1], None, None)
         far, _ = listening.accept()
     with far:
         far.setblocking(False)
@@ -251,57 +250,3 @@ async def test_a_system_that_cannot_be_asked_has_no_news(monkeypatch: pytest.Mon
     async with wired() as (wire, far):
         far.send(b"x")
         assert not wire.has_news()
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_host_is_an_address_or_a_name(host: str) -> None:
-    async with peer(echo) as (_, url):
-        wire = await connect(host, int(url.rpartition(":")[2][:-1]), None, 5)
-        assert wire.get_extra_info("server_addr")[0] == "127.0.0.1"
-        await wire.aclose()
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("host", ["a..b", "a" * 64, "\ud800"])
-async def test_a_name_that_can_be_nobodys_is_a_failed_connection(host: str) -> None:
-    with pytest.raises(httpcore2.ConnectError):
-        await connect(host, 80, None, 5)
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("timeout", [None, 5])
-async def test_a_port_where_nobody_listens_is_a_failed_connection(timeout: float | None) -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        with pytest.raises(httpcore2.ConnectError):
-            await connect(*bound.getsockname(), None, timeout)
-
-
-@pytest.mark.asyncio
-async def test_a_connection_that_does_not_come_about_times_out() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        waiting = [socket.socket() for _ in range(3)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        with pytest.raises(httpcore2.ConnectTimeout, match=r"not within 0\.005 s"):
-            await connect(*full.getsockname(), None, 0.005)
-        for each in waiting:
-            each.close()
-
-
-@pytest.mark.asyncio
-async def test_connecting_can_be_cancelled_at_any_tick() -> None:
-    async with peer(silent) as (server, url):
-        port, cancelled = int(url.rpartition(":")[2][:-1]), 0
-        for ticks in range(12):
-            opening = asyncio.create_task(connect("localhost", port, None, 5))
-            for _ in range(ticks):
-                await asyncio.sleep(0)
-            cancelled += opening.cancel()
-            await asyncio.wait([opening])
-            if not opening.cancelled():
-                await opening.result().aclose()
-        assert cancelled >= 3
-        await until(lambda: server.connections == 0)

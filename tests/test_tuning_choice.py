@@ -123,7 +123,7 @@ def test_a_tier_without_signals_cannot_be_cut() -> None:
     bare = sheet({"small": Made(0.8, 1.0), "large": GOOD}, 50)
     bare.columns["small"].measures.clear()  # type: ignore[attr-defined]  # a dict, as it happens
     asked = Asked(0.01, None, 0.9, certain=False, seed=0)
-    goal = goal_of(made, rows_of(made), asked, timely=False)
+    goal = goal_of(made, rows_of(made), asked)
     given = Candidates(bare, scorings(bare, [("small", "large")]), rows_of(bare), goal)
     assert given.chain(("small", "large")) is None
     assert dropped(given, choose(given))[0].why == "chance"
@@ -135,7 +135,7 @@ def test_rows_nobody_was_fitted_on_take_the_scorers_own_measures(final: bool) ->
     made = sheet(tiers, 400)
     known = scorings(made, [("small", "large")])
     asked = Asked(0.01, None, 0.9, certain=False, seed=0)
-    goal = goal_of(made, rows_of(made), asked, timely=False)
+    goal = goal_of(made, rows_of(made), asked)
     given = Candidates(made, known, rows_of(made), goal, final=final)
     taken = known["small", "large"].taken
     assert taken is not None

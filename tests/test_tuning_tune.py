@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cascade import Recording, RecordingError
+from cascade import RecordedAnswer, Recording, RecordingError, Response
 from cascade.config import parse
 from cascade.tuning._verify import Walked, unwatched, walk, walked_of
 from cascade.tuning.results import Tuning
@@ -67,7 +67,8 @@ def test_the_engine_replays_exactly_what_was_found() -> None:
 def test_a_cut_tells_its_rates() -> None:
     (route,) = tuned(aim_loss=0.01).routes
     (cut,) = route.cuts
-    assert (cut.tier, cut.cost_break_even) == ("small", pytest.approx(0.9))
+    assert cut.tier == "small"
+    assert cut.cost_break_even == pytest.approx(0.9)
     assert cut.latency_break_even == pytest.approx(0.5)
     assert cut.fallback == pytest.approx((route.cost - 1) / 10)
     assert cut.auroc is not None
@@ -95,7 +96,7 @@ def test_too_few_labels_certify_nothing_and_say_how_many_would_do() -> None:
 
 
 @pytest.mark.parametrize("wanted", [{"aim_loss": 0.01}, {"max_loss": 0.01}, {"max_error": 0.1}])
-def test_a_handful_of_labels_decides_nothing(wanted: dict[str, float]) -> None:
+def test_a_handful_of_labels_decides_nothing(wanted: dict[str, Any]) -> None:
     (route,) = tuned(count=20, **wanted).routes
     assert route.tiers == ("large",)
     assert route.shortfall is not None
@@ -310,6 +311,28 @@ def test_a_signal_that_is_low_where_the_answer_is_right_is_turned_round() -> Non
     assert any(each.signal.startswith("low ") for each in found.routes[0].signals)
 
 
+def test_answers_without_any_signal_are_told_without_a_curve() -> None:
+    mute = [
+        replace(each, answers={tier: _mute(answer) for tier, answer in each.answers.items()})
+        for each in recordings(TIERS, 60)
+    ]
+    (route,) = tune(mute, NAMES, aim_loss=0.05).routes
+    assert route.tiers == ("large",)
+    assert route.frontier is not None
+    assert (route.frontier.tuned, route.frontier.best_signal) == ((), ())
+    assert route.signals == ()
+
+
+def _mute(answer: RecordedAnswer) -> RecordedAnswer:
+    return replace(answer, response=Response("yes", "stop", cost=answer.response.cost))
+
+
+def test_a_tier_that_no_request_reaches_has_no_break_even() -> None:
+    free = {"tiny": Made(1.0, 0.0), "large": Made(1.0, 0.0)}
+    (route,) = tuned(free, count=60, aim_loss=0.05).routes
+    assert (route.cost, route.cost_strongest) == (0, 0)
+
+
 def test_the_same_seed_finds_the_same() -> None:
     assert tuned(max_loss=0.05) == tuned(max_loss=0.05)
 
@@ -344,7 +367,7 @@ def test_a_single_gate_before_a_cut_is_kept_beside_it() -> None:
         pytest.param({"max_loss": 0.1, "confidence": 1.0}, "confidence", id="confidence"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(wanted: dict[str, float], words: str) -> None:
+def test_what_cannot_be_asked_for_is_refused(wanted: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         tuned(count=5, **wanted)
 

@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
@@ -95,6 +96,7 @@ class LoopPools:
         self._module = _pool
         self._tls = _tls(scheme)
         self._opened: RunVar[_Opened | None] = RunVar("opened", None)
+        self._latest: _Opened | None = None  # of these; a look at a RunVar costs more than this
 
     @property
     def pool(self) -> "Pool | None":
@@ -106,7 +108,9 @@ class LoopPools:
         self, url: str, content: bytes, headers: SentHeaders, *, for_stream: bool
     ) -> Calling:
         """A POST that is sent on entering it."""
-        opened = self._opened.get() or await self._open()
+        opened = self._latest
+        if opened is None or opened[2] is not get_running_loop():
+            opened = self._latest = self._opened.get() or await self._open()
         sent = headers.raw(for_stream=for_stream)
         return self._module.Call(opened[0], url, content, sent, TIMEOUTS[0])
 
@@ -118,7 +122,7 @@ class LoopPools:
 
     async def _open(self) -> "_Opened":
         pool = self._module.Pool(self._tls, max_connections=most_connections())
-        opened = pool, self._until_closed(pool)
+        opened = pool, self._until_closed(pool), get_running_loop()
         self._opened.set(opened)
         await anext(opened[1])
         return opened
@@ -128,10 +132,11 @@ class LoopPools:
             yield
         finally:
             self._opened.set(None)
+            self._latest = None
             await pool.aclose()
 
 
-_Opened = tuple["Pool", AsyncGenerator[None]]
+_Opened = tuple["Pool", AsyncGenerator[None], AbstractEventLoop]
 
 
 def most_connections() -> int:

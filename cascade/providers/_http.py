@@ -226,7 +226,7 @@ async def _bare(call: Awaitable[T]) -> T:
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
     try:
-        return json.dumps(body, allow_nan=False, separators=(",", ":"), default=_plain).encode()
+        return _WRITER.encode(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"the request cannot be written as JSON: {error}") from None
 
@@ -236,3 +236,6 @@ def _plain(value: object) -> dict[Any, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_WRITER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_plain)

@@ -24,6 +24,10 @@ KEEPALIVE_SECONDS = 4.0
 """How long a connection is kept idle: under the 5 s after which uvicorn and Node close theirs, so
 that no call is sent on a connection that is about to close."""
 
+MAX_CONNECTING = 512
+"""Connections that are opened at once. Opening thousands takes seconds of the event loop's time, in
+which the limits of all of them would run out together."""
+
 
 class Pool:
     """Connections for HTTP/1.1 on one asyncio event loop, in the shape of httpcore2's own pool.
@@ -49,6 +53,7 @@ class Pool:
         self._links: set[_Link] = set()
         self._closed = False
         self._slots = anyio.Semaphore(max_connections, fast_acquire=True)
+        self._openers = anyio.Semaphore(MAX_CONNECTING, fast_acquire=True)
         self._idle: OrderedDict[Place, deque[_Link]] = OrderedDict()
 
     @property
@@ -67,6 +72,8 @@ class Pool:
         Raises:
             httpcore2's errors.
         """
+        if (scheme := request.url.scheme) not in (b"http", b"https"):
+            raise httpcore2.UnsupportedProtocol(f"no http or https URL: {scheme.decode()!r}")
         await self._admitted(request.extensions.get("timeout", {}).get("pool"))
         try:
             link = await self._kept(request.url.origin) or await self._opened(request)
@@ -123,16 +130,15 @@ class Pool:
         return None
 
     async def _opened(self, request: httpcore2.Request) -> "_Link":
-        origin, scheme = request.url.origin, request.url.scheme
-        if scheme not in (b"http", b"https"):
-            raise httpcore2.UnsupportedProtocol(f"no http or https URL: {scheme.decode()!r}")
+        origin = request.url.origin
         self._check_not_closed()
         await self._make_room()
         self._connecting += 1
         try:
-            tls = self._tls if scheme == b"https" else None
+            tls = self._tls if origin.scheme == b"https" else None
             seconds = request.extensions.get("timeout", {}).get("connect")
-            wire = await connect(origin.host.decode(), origin.port, tls, seconds)
+            async with self._openers:
+                wire = await connect(origin.host.decode(), origin.port, tls, seconds)
         finally:
             self._connecting -= 1
         if self._closed:

@@ -33,8 +33,8 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
     """One TCP or TLS connection; one task at a time reads and writes it."""
 
     __slots__ = (
-        "_error", "_paused", "_reader", "_received", "_transport", "_unsent", "_writer", "_writing",
-        "open",
+        "_error", "_lost", "_paused", "_reader", "_received", "_transport", "_unsent", "_writer",
+        "_writing", "open",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._received = bytearray()
         self._unsent = bytearray()
         self._error: Exception | None = None
+        self._lost = False
         self._paused = False
         self._writing = False
         self._reader: asyncio.Future[None] | None = None
@@ -96,7 +97,8 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         """Close at once. Nothing here waits, so no cancellation can come between."""
         self.open = False
         self._error = self._error or ConnectionAbortedError("the connection was closed here")
-        self._transport.abort()
+        if not self._lost:  # where it sent its last bytes as it closed, asyncio fails to abort
+            self._transport.abort()
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore2 and its callers ask for, by name."""
@@ -127,7 +129,7 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         _wake(self._writer)  # the answer is there, or none comes: the rest need not be sent
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.open = False
+        self.open, self._lost = False, True
         self._error = self._error or error
         _wake(self._reader)
         _wake(self._writer)

@@ -88,7 +88,8 @@ def _rank(scores: Floats, shares: Floats) -> Floats:
     _, levels = np.unique(values, return_inverse=True)
     each = np.bincount(levels, shares)
     total = float(each.sum())
-    found: Floats = ((np.cumsum(each) - each / 2) / total if total else 0.0 * each)[levels]
+    below = np.cumsum(each) - each / 2
+    found: Floats = (below / total if total else np.zeros(len(each)))[levels]
     return found
 
 

@@ -98,7 +98,9 @@ class Settler:
         return self._certified(self._candidates(rest, final=True), chain, gone, rows)
 
     def _candidates(self, rows: Rows, *, final: bool) -> Candidates:
-        goal = goal_of(self._sheet, rows, self._asked, timely=self._timely)
+        # Where other labels certify, the choice needs nothing to spare: they have the last word.
+        spare = 0.0 if self._asked.splits and not final else SPARE
+        goal = goal_of(self._sheet, rows, self._asked, timely=self._timely, spare=spare)
         return Candidates(self._sheet, self._found, rows, goal, final=final)
 
     def _too_few(self, labels: int) -> Settled:
@@ -165,13 +167,15 @@ class Settler:
         return Settled((strongest,), (), (), gone)
 
 
-def goal_of(sheet: Sheet, rows: Rows, asked: Asked, *, timely: bool) -> Goal:
+def goal_of(
+    sheet: Sheet, rows: Rows, asked: Asked, *, timely: bool = False, spare: float = SPARE
+) -> Goal:
     """What is asked for as a goal over all rows; times are those of these rows."""
     strongest = sheet.columns[sheet.tiers[-1]]
     seconds = None
     if timely:
         seconds = float(np.average(strongest.seconds[rows], weights=sheet.weights[rows]))
-    return Goal(served(strongest), sheet.weights, asked.loss, asked.error, seconds, SPARE)
+    return Goal(served(strongest), sheet.weights, asked.loss, asked.error, seconds, spare)
 
 
 def _estimated(candidates: Candidates, chain: Chain, gone: tuple[Dropped, ...]) -> Settled:
