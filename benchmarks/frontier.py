@@ -4,11 +4,11 @@
 
 Of each recording every pair and triple of models of which the dearer one is the better one, and
 what the bounds speak of. A chain is tuned by `aim_loss` on a random half (`random.Random(seed)`,
-seeds 0 to 19) and measured on the other half, of which nothing was used before; the figures are
-means over the seeds. Costs are relative to asking the strongest model for everything. The aim is
-0.5 points on MMLU-Pro and 1 point elsewhere. "right" is accuracy alone; "chance" is the cost of
-escalating at random until the aim is met, "perfect" that of escalating exactly the wrong answers;
-both look at the whole recording.
+seeds 0 to 19) and measured on the other half, of which nothing was used before but to see, without
+labels, which signals its answers have; the figures are means over the seeds. Costs are relative to
+asking the strongest model for everything. The aim is 0.5 points on MMLU-Pro and 1 point elsewhere.
+"right" is accuracy alone; "chance" is the cost of escalating at random until the aim is met,
+"perfect" that of escalating exactly the wrong answers; both look at the whole recording.
 
 Exit code 1 when a bound is missed. --quick takes five seeds and only the chains with a bound, and
 checks only their decisions: means over so few say little.

@@ -2,10 +2,11 @@
 
     python benchmarks/pool_leak.py [--json] [--seconds 5] [--seeds 3]
 
-20 workers share a client's pool of 10 connections and call a model server on loopback; 70 % of the
-calls are cancelled, at any moment from waiting for a connection to reading the answer. Afterwards
-no connection may be stuck, and 20 further calls at once must all be answered within 5 s. Measured
-are httpx2, of which that is promised (exit code 1 when it is missed), and httpx beside it.
+20 workers share a pool of 10 connections and call a model server on loopback; 70 % of the calls are
+cancelled, at any moment from waiting for a connection to reading the answer. Afterwards no
+connection may be stuck, and 20 further calls at once must all be answered within 5 s. Measured are
+the pool that a provider has of its own ("cascade") and a client of httpx2 given to it, of which
+that is promised (exit code 1 when it is missed), and a client of httpx beside them.
 
 --json prints {"version": 1, "met", "runs": [{"client", "seed", "calls", "cancelled", "failed",
 "stuck", "answered"}]}; `failed` counts calls that were left alone and not answered, `answered` the
@@ -17,21 +18,27 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, astuple, dataclass, fields
+from functools import partial
 from random import Random
-from types import ModuleType
-from typing import Final
+from typing import Any, Final, Literal
 
 import anyio
 import httpx
 import httpx2
 
+from benchmarks.fault_runs import busy_in
 from benchmarks.load import drive, stuck_in
 from benchmarks.model_server import Model, ModelServer
 from cascade import Cascade, CascadeError, OpenAI, Outcome, Tier, Trace
+from cascade.providers import _clients
 
+Client = Literal["cascade", "httpx2", "httpx"]
+
+PROMISED: Final[Sequence[Client]] = ("cascade", "httpx2")
+CLIENTS: Final[Sequence[Client]] = (*PROMISED, "httpx")
 POOL: Final = 10
 WORKERS: Final = 20
 CANCELLED: Final = 0.7
@@ -45,7 +52,7 @@ PATIENCE: Final = 5.0
 class Leak:
     """One run: its calls, `stuck` of its pool after them, `answered` of the FURTHER ones."""
 
-    client: str
+    client: Client
     seed: int
     calls: int
     cancelled: int
@@ -59,8 +66,8 @@ class Leak:
         return not self.failed and not self.stuck and self.answered == FURTHER
 
 
-async def pool_leak(seconds: float, seed: int, http: ModuleType = httpx2) -> Leak:
-    """Cancel calls for so many seconds, over a client of `http`, which is httpx2 or httpx."""
+async def pool_leak(seconds: float, seed: int, client: Client = "cascade") -> Leak:
+    """Cancel calls for so many seconds over the pool of a client."""
     outcomes = Counter[Outcome]()
 
     def count(trace: Trace) -> None:
@@ -68,15 +75,14 @@ async def pool_leak(seconds: float, seed: int, http: ModuleType = httpx2) -> Lea
 
     async with (
         ModelServer({"m": Model("four", latency=LATENCY)}, seed=seed) as server,
-        http.AsyncClient(limits=http.Limits(max_connections=POOL), trust_env=False) as client,
+        _provider(client, server.url) as (provider, count_stuck),
     ):
-        provider = OpenAI("m", base_url=server.url, client=client)
         engine = Cascade(Tier("only", provider), sinks=[count], random=Random(seed))
         await _cancel_calls(engine, seconds, Random(seed))
-        stuck, ended = stuck_in(client), Counter(outcomes)
+        stuck, ended = count_stuck(), Counter(outcomes)
         further = await drive(engine, [PATIENCE] * FURTHER, FURTHER, 2 * PATIENCE)
     return Leak(
-        client=http.__name__,
+        client=client,
         seed=seed,
         calls=ended.total(),
         cancelled=ended[Outcome.CANCELLED],
@@ -84,6 +90,30 @@ async def pool_leak(seconds: float, seed: int, http: ModuleType = httpx2) -> Lea
         stuck=stuck,
         answered=sum(end.how == "answered" for end in further),
     )
+
+
+@asynccontextmanager
+async def _provider(client: Client, url: str) -> AsyncIterator[tuple[OpenAI, Callable[[], int]]]:
+    """A provider with a pool of POOL connections, and what counts those that are stuck in it."""
+    if client == "cascade":
+        with _limited_pools():
+            provider = OpenAI("m", base_url=url)
+            yield provider, partial(busy_in, provider)
+            await provider.aclose()
+        return
+    http: Any = {"httpx2": httpx2, "httpx": httpx}[client]
+    async with http.AsyncClient(limits=http.Limits(max_connections=POOL), trust_env=False) as given:
+        yield OpenAI("m", base_url=url, client=given), partial(stuck_in, given)
+
+
+@contextmanager
+def _limited_pools() -> Iterator[None]:
+    """Let pools have POOL connections, instead of as many as a process may have open files."""
+    usual, _clients.most_connections = _clients.most_connections, lambda: POOL
+    try:
+        yield
+    finally:
+        _clients.most_connections = usual
 
 
 async def _cancel_calls(engine: Cascade, seconds: float, random: Random) -> None:
@@ -114,11 +144,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="see this file's docstring")
     options = parser.parse_args(argv)
     leaks = [
-        anyio.run(pool_leak, options.seconds, seed, http)
-        for http in (httpx2, httpx)
+        anyio.run(pool_leak, options.seconds, seed, client)
+        for client in CLIENTS
         for seed in range(options.seeds)
     ]
-    met = all(leak.met for leak in leaks if leak.client == "httpx2")
+    met = all(leak.met for leak in leaks if leak.client in PROMISED)
     if options.json:
         print(json.dumps({"version": 1, "met": met, "runs": [asdict(leak) for leak in leaks]}))
     else:

@@ -85,6 +85,16 @@ async def test_an_address_that_does_not_answer_holds_up_no_other(
 
 
 @pytest.mark.asyncio
+async def test_one_that_does_not_answer_is_waited_for_when_all_others_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_wire, "HAPPY_EYEBALLS_SECONDS", 0.001)
+    async with full() as hung, named(monkeypatch, hung, 1):
+        with pytest.raises(httpcore2.ConnectTimeout):
+            await connect("name", 80, None, 0.008)
+
+
+@pytest.mark.asyncio
 async def test_an_address_that_refuses_has_the_next_one_tried_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -71,10 +71,13 @@ async def test_a_body_may_come_in_parts_and_an_answer_be_streamed() -> None:
         writer.write(answer(b"whole" if b"one " in sent and b"two" in sent else b"half"))
         await reader.read()
 
-    async with peer(unchunk) as (_, url), using() as (client, transport):
-        async with client.stream("POST", url, content=parts()) as response:
-            assert transport._pool.busy == 1
-            assert [part async for part in response.aiter_raw()] == [b"whole"]
+    async with (
+        peer(unchunk) as (_, url),
+        using() as (client, transport),
+        client.stream("POST", url, content=parts()) as response,
+    ):
+        assert transport._pool.busy == 1
+        assert [part async for part in response.aiter_raw()] == [b"whole"]
 
 
 @pytest.mark.asyncio
@@ -145,11 +148,14 @@ async def test_connecting_waiting_and_sending_fail_with_httpx2s_errors() -> None
         with pytest.raises(httpx2.WriteTimeout):
             await client.post(url, content=bytes(16 << 20), timeout=brief)
         failed.set()
-    async with peer(echo) as (_, url), using(max_connections=1) as (client, transport):
-        async with client.stream("POST", url, content=b"hi"):
-            with pytest.raises(httpx2.PoolTimeout):
-                await client.get(url, timeout=httpx2.Timeout(5.0, pool=0.001))
-            assert transport._pool.busy == 1
+    async with (
+        peer(echo) as (_, url),
+        using(max_connections=1) as (client, transport),
+        client.stream("POST", url, content=b"hi"),
+    ):
+        with pytest.raises(httpx2.PoolTimeout):
+            await client.get(url, timeout=httpx2.Timeout(5.0, pool=0.001))
+        assert transport._pool.busy == 1
 
 
 def test_every_error_of_httpcore2_that_the_pool_raises_has_one_of_httpx2() -> None:

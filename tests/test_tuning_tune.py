@@ -9,6 +9,9 @@ import pytest
 
 from cascade import RecordedAnswer, Recording, RecordingError, Response
 from cascade.config import parse
+from cascade.policy.monitor import MonitorSettings
+from cascade.tuning._routes import Settled, Teller
+from cascade.tuning._scorings import scorings
 from cascade.tuning._verify import Walked, unwatched, walk, walked_of
 from cascade.tuning.results import Tuning
 from cascade.tuning.tune import tune
@@ -23,7 +26,7 @@ from gates import (
     StatedConfidence,
     check,
 )
-from tests.made import Made, recordings, with_correct
+from tests.made import Made, recordings, rows_of, sheet, with_correct
 
 TIERS = {"small": Made(0.8, 1.0, seconds=1.0), "large": Made(0.9, 10.0, seconds=2.0)}
 NAMES = list(TIERS)
@@ -128,6 +131,29 @@ def test_what_could_be_certified_but_saves_nothing_is_not_cascaded() -> None:
     (route,) = tuned(dear, count=1_000, max_loss=0.012).routes
     assert route.tiers == ("large",)
     assert route.dropped[0].why in {"uncertified", "gap", "saving"}
+
+
+def test_a_cheaper_tier_that_is_as_good_is_certified_as_a_whole() -> None:
+    alike = {"cheap": Made(0.9, 1.0, knows=0.0), "dear": Made(0.9, 10.0)}
+    (route,) = tuned(alike, count=1_500, max_loss=0.02).routes
+    assert route.tiers == ("cheap",)
+    assert route.promise is not None
+    assert (route.promise.method, route.promise.threshold) == ("betting", 0.0)
+    assert (route.cuts, route.shortfall) == ((), None)
+    assert [each.why for each in route.dropped] == ["dominated"]
+
+
+def test_a_cut_that_no_request_reaches_is_told_as_idle() -> None:
+    tiers = {"tiny": Made(0.7, 0.1), **TIERS}
+    made = sheet(tiers, 60)
+    steps = (("tiny", "small"), ("small", "large"))
+    found = scorings(made, steps)
+    found = {**found, **scorings(made, [("tiny", "large")])}
+    settled = Settled(tuple(tiers), steps, (-1.0, 0.5), ())
+    route = Teller(made, found, rows_of(made), MonitorSettings()).told("default", (), settled)
+    assert [cut.fallback for cut in route.cuts] == [0, 0]
+    assert route.cuts[1].cost_break_even is None
+    assert route.by_task[0].fallback == {"tiny": 0}
 
 
 def test_each_task_is_a_route_and_those_without_one_are_the_default() -> None:
