@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import cascade.providers
+import cascade.tuning
 from gates import Gate, Scorer
 
 ROOT = Path(__file__).parents[1]
@@ -188,7 +189,7 @@ def test_no_module_is_imported_by_a_computed_name() -> None:
     assert [module for module in FILES if computed & IMPORTS[module]] == ["gates._exports"]
 
 
-@pytest.mark.parametrize("package", ["gates", "cascade", "cascade.providers"])
+@pytest.mark.parametrize("package", ["gates", "cascade", "cascade.providers", "cascade.tuning"])
 def test_a_package_gives_what_its_stub_says(package: str) -> None:
     """Names are read in when first used; type checkers read them in the stub."""
     path = ROOT / package.replace(".", "/") / "__init__.pyi"

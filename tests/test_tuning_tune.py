@@ -10,11 +10,11 @@ import pytest
 from cascade import RecordedAnswer, Recording, RecordingError, Response
 from cascade.config import parse
 from cascade.policy.monitor import MonitorSettings
+from cascade.tuning import tune
 from cascade.tuning._routes import Settled, Teller
 from cascade.tuning._scorings import scorings
 from cascade.tuning._verify import Walked, unwatched, walk, walked_of
 from cascade.tuning.results import Tuning
-from cascade.tuning.tune import tune
 from gates import (
     AtLeast,
     Candidate,

@@ -82,7 +82,7 @@ def from_recordings(
         ValueError: a number or name is none that will do.
     """
     with _learning():
-        from cascade.tuning.tune import tune as tune_recordings
+        from cascade.tuning import tune as tune_recordings
 
     recordings = [_played(each, models) for each in read_recordings(file)]
     return tune_recordings(

@@ -1,14 +1,24 @@
 """Learn from recordings."""
 
-from cascade.tuning._labelled import read_labelled
-from cascade.tuning._report import Lacking, RouterReport
-from cascade.tuning.router import MIN_PROBABILITY, TrainedRouter, train_router
+import sys
 
-__all__ = [
-    "MIN_PROBABILITY",
-    "Lacking",
-    "RouterReport",
-    "TrainedRouter",
-    "read_labelled",
-    "train_router",
-]
+from gates._exports import exports
+
+_HOMES = {
+    "_labelled": "read_labelled",
+    "_report": "Lacking RouterReport",
+    "_tune": "tune",
+    "audit": "tune_from_audit",
+    "labels": "Label Rule",
+    "plot": "write_plot",
+    "results": (
+        "Certificate Cut Dropped Frontier Point RouteTuning Shortfall SignalFigures Target "
+        "TaskFigures Tuning"
+    ),
+    "risk": "approximate_loss certify_error certify_loss estimate_loss",
+    "router": "MIN_PROBABILITY TrainedRouter train_router",
+    "writing": "Configuration configuration write",
+}
+"""The module of each name: importing the package reads in none of them, nor NumPy."""
+
+__all__, __getattr__, __dir__ = exports(sys.modules[__name__], _HOMES)
