@@ -14,7 +14,7 @@ SMOOTH_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one deployment, or of a whole cascade, in this process; None for no limit.
+    """Limits of one deployment, or of a whole cascade, on one event loop; None for no limit.
 
     Args:
         requests_per_minute: calls (of a cascade: requests) that are started.

@@ -160,7 +160,7 @@ class BudgetExceeded(Exhausted):
 
 
 class Overloaded(Exhausted):
-    """The cascade's limits are reached and its queue is full: nothing was asked, nothing spent.
+    """The cascade's own limits leave no place for the request: nothing was asked, nothing spent.
 
     `reason` is "overload". Ask again later, or ask less at once.
     """

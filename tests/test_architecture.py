@@ -102,7 +102,16 @@ def module_of(path: Path) -> str:
 FILES = {
     module_of(path): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
 }
-TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.items()}
+
+
+def tree_of(path: Path) -> ast.Module:
+    """A file's source, with that of its stub: a package imports by it what it reads in later."""
+    files = [each for each in (path, path.with_suffix(".pyi")) if each.exists()]
+    body = [node for each in files for node in ast.parse(each.read_text("utf-8")).body]
+    return ast.Module(body, type_ignores=[])
+
+
+TREES = {module: tree_of(path) for module, path in FILES.items()}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

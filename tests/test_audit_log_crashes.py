@@ -19,7 +19,7 @@ import pytest
 from benchmarks.audit_log_kills import kill_again_and_again
 from cascade import Cascade, Scripted, Tier
 from cascade.errors import ConfigError, SinkFailed
-from cascade.sinks import AuditLog, _file, _writer
+from cascade.sinks import AuditLog, _file, _queue, _writer
 from cascade.sinks._reading import AuditReader
 from cascade.sinks._schema import APPLICATION, MIGRATIONS, VERSION, migrate, version_of
 from cascade.trace import Decision, Outcome, Step, Trace
@@ -101,13 +101,13 @@ def test_while_it_is_locked_the_queue_stays_bounded(
     with AuditLog(tmp_path / "audit.db", queue=10) as log, locked(log.path, "IMMEDIATE"):
         log.keep(TRACE, REQUEST, ANSWER)
         until_it_fails(log)
-        for _ in range(3 * _writer.BATCH):
+        for _ in range(3 * _queue.BATCH):
             log.keep(TRACE, REQUEST, ANSWER)
         state = log.state()
-        assert state.waiting <= _writer.BATCH + _writer.BITE + 12
+        assert state.waiting <= 20
         assert state.dropped > 0
         log.close()
-    assert log.state().dropped == 3 * _writer.BATCH + 1
+    assert log.state().dropped == 3 * _queue.BATCH + 1
     assert log.state().waiting == 0
     assert len(caplog.records) == 2
 

@@ -91,6 +91,18 @@ async def test_a_connection_that_breaks_fails_the_read_and_the_write() -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_came_before_a_connection_broke_is_read_first() -> None:
+    async with wired() as (wire, far):
+        far.send(b"early")
+        await until(lambda: bool(wire.get_extra_info("is_readable")))
+        reset(far)
+        await until(lambda: not wire.open)
+        assert await wire.read(9) == b"early"
+        with pytest.raises(httpcore2.ReadError):
+            await wire.read(9)
+
+
+@pytest.mark.asyncio
 async def test_a_connection_that_the_server_closed_is_not_written_to() -> None:
     async with wired() as (wire, far):
         far.close()
@@ -129,6 +141,7 @@ async def test_what_was_written_is_sent_before_an_answer_is_read() -> None:
     async with wired() as (wire, far):
         for word in (b"one", b"two"):
             await wire.write(word)
+            assert await heard(far) == b""
             reading = asyncio.create_task(wire.read(9))
             assert await heard(far) == word
             far.send(b"yes")

@@ -98,7 +98,7 @@ class Pool:
 
     async def take_back(self, link: "_Link") -> None:
         """Keep the connection of a response that was closed, if it can take another request."""
-        if link.can_be_kept() and self._keepalive > 0 and not self._closed:
+        if link.can_be_kept() and self._keepalive > 0:
             idle = self._idle.setdefault(link.place, deque())
             idle.append(link)
             while idle[0].has_expired():

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, Literal
 
-from cascade.sinks._batch import Capture
-from cascade.sinks._rows import Contents, Record
+from cascade.sinks._batch import Capture, Contents
+from cascade.sinks._rows import NULL
 
 HIDDEN: Final = "[redacted]"
 
@@ -50,8 +50,8 @@ def _hidden(match: re.Match[str]) -> str:
 
 def capturing(
     capture: Literal["none", "redacted", "full"], redact: Callable[[str], str] | None
-) -> Capture:
-    """What takes the contents of a record that are to be kept.
+) -> Capture | None:
+    """What takes the contents that are to be kept, if any are.
 
     Raises:
         ValueError: there is no such way, or nothing to be redacted.
@@ -59,11 +59,11 @@ def capturing(
     if redact is not None and capture != "redacted":
         raise ValueError(f'redact needs capture="redacted", not {capture!r}')
     if capture == "none":
-        return lambda _record: None
+        return None
     if capture == "full":
-        return lambda record: _contents(record, lambda text: text)
+        return partial(_contents, lambda text: text)
     if capture == "redacted":
-        return lambda record: _contents(record, partial(_safely, redact or redacted))
+        return partial(_contents, partial(_safely, redact or redacted))
     raise ValueError(f'capture is "none", "redacted" or "full", not {capture!r}')
 
 
@@ -85,9 +85,12 @@ def _safely(redact: Callable[[str], str], text: str) -> str:
     return harmless if isinstance(harmless, str) else HIDDEN
 
 
-def _contents(record: Record, change: Callable[[str], str]) -> Contents:
-    messages = json.dumps(_changed(record.messages, change), ensure_ascii=False, default=_named)
-    return Contents(messages, None if record.answer is None else change(record.answer))
+def _contents(change: Callable[[str], str], messages: Any, answer: str | None) -> Contents:
+    try:
+        told = json.dumps(_changed(messages, change), ensure_ascii=False, default=_named)
+    except Exception:  # noqa: BLE001  its message may quote the text
+        told = json.dumps(HIDDEN)
+    return Contents(told, NULL if answer is None else change(answer))
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:

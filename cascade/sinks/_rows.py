@@ -1,121 +1,130 @@
-"""The rows that a trace comes to in the tables of the audit log."""
+"""The rows that a trace comes to in the tables of the audit log.
+
+They are made for every request, beside the event loop's own work: hence plain values in lists, one
+after the other, which neither the garbage collector nor `sqlite3` has to look at twice.
+"""
 
 import hmac
 import json
-from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from cascade.policy.money import pico
-from cascade.trace import Attempt, GateTime, Step, Trace
+from cascade.trace import Attempt, Audit, GateTime, Step, Trace
 from cascade.types import Usage
 from gates import Status, Verdict
 
-Value = str | int | float | None
+Value = str | int | float
 Row = tuple[Value, ...]
+
+NULL: Final = float("nan")
+"""Stands for NULL, which SQLite makes of a NaN. `sqlite3` takes ten times as long to bind None, or
+a bool, as it asks first how they are to be adapted."""
 
 ROUTING: Final = -1
 """The step of the calls that were made to find the route."""
 
 STATUS: Final = {status: status.name.lower() for status in Status}
 
+PROMPT_HASH: Final = 22
+ANSWER_HASH: Final = 24
+"""Where these stand in the row of a request."""
+
+_STATUS: Final = tuple(STATUS[status] for status in sorted(Status))
 _json: Final = json.JSONEncoder(default=str).encode
-_NO_TOKENS: Final = (None, None, None, None, None)
-_NO_AUDIT: Final = (None, None, None, None, None)
-
-
-class Record(NamedTuple):
-    """A trace with what was asked and answered, out of reach of whoever may change it.
-
-    `prompt` has the texts of the messages, `messages` themselves only where they are captured.
-    """
-
-    trace: Trace
-    prompt: tuple[str, ...]
-    messages: Any
-    answer: str | None
-
-
-class Contents(NamedTuple):
-    """What is captured: the messages as JSON, and the text of the answer."""
-
-    messages: str
-    answer: str | None
+_NO_TOKENS: Final = (NULL, NULL, NULL, NULL, NULL)
+_NO_AUDIT: Final = (NULL, NULL, NULL, NULL, NULL)
+_UNJUDGED: Final = (NULL, NULL, NULL)
 
 
 class Sums:
     """What the calls of a request come to: `cost` and `unpriced` since `begin`, the rest in all.
 
-    One pass does what the properties of a trace and its steps take one each for.
+    One pass does what the properties of a trace and its steps take one each for. `costs` are those
+    of single calls that cost something, `total` is the sum of `cost` over all turns.
     """
 
     __slots__ = (
-        "cache_write_tokens", "cached_tokens", "cost", "estimated", "input_tokens",
-        "output_tokens", "pico", "some_unpriced", "unpriced",
+        "cache_write_tokens", "cached_tokens", "cost", "costs", "estimated", "input_tokens",
+        "output_tokens", "some_unpriced", "total", "unpriced",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.input_tokens = self.output_tokens = 0
         self.cached_tokens = self.cache_write_tokens = 0
-        self.estimated = self.some_unpriced = self.unpriced = False
-        self.cost, self.pico = 0.0, 0
+        self.estimated = self.some_unpriced = self.unpriced = 0
+        self.cost = self.total = 0.0
+        self.costs: list[float] = []
 
     def begin(self) -> None:
         """Begin with the calls of another turn."""
-        self.cost, self.unpriced = 0.0, False
+        self.cost, self.unpriced = 0.0, 0
 
     def add(self, attempt: Attempt) -> None:
         """Count one call."""
         usage, cost = attempt.usage, attempt.cost
         if cost is not None:
             self.cost += cost
-            self.pico += pico(cost) if cost > 0 else 0
+            if cost > 0:
+                self.costs.append(cost)
         elif usage is not None:
-            self.unpriced = self.some_unpriced = True
+            self.unpriced = self.some_unpriced = 1
         if usage is not None:
             self.input_tokens += usage.input_tokens
             self.output_tokens += usage.output_tokens
             self.cached_tokens += usage.cached_tokens
             self.cache_write_tokens += usage.cache_write_tokens
-            self.estimated = self.estimated or usage.estimated
+            if usage.estimated:
+                self.estimated = 1
 
 
-def fingerprint(key: bytes, text: str) -> str:
-    """The HMAC-SHA-256 of a text, in hexadecimal; without the key nobody can try texts out."""
-    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()
+def hashing(key: bytes) -> Callable[[str], str]:
+    """What gives the HMAC-SHA-256 of a text, in hexadecimal, under this key.
+
+    Without the key nobody can try texts out.
+    """
+    begun = hmac.new(key, digestmod="sha256")
+
+    def fingerprint(text: str) -> str:
+        one = begun.copy()
+        one.update(text.encode("utf-8", "surrogatepass"))
+        return one.hexdigest()
+
+    return fingerprint
 
 
-def request_row(number: int, record: Record, key: bytes, cost: float, sums: Sums) -> Row:
-    """The row of a request, whose calls cost so much and came to these sums."""
-    trace, answer = record.trace, record.answer
-    prompt, last = "\n".join(record.prompt), _answering(trace)
+def request_row(
+    number: int, trace: Trace, sums: Sums, prompt_chars: int, answer_chars: Value
+) -> Row:
+    """The row of a request whose calls came to these sums, without the hashes of its texts."""
+    last = _answering(trace)
     return (
         number,
         trace.id,
         trace.started_at,
         trace.route,
         trace.route_reason,
-        trace.task,
-        trace.outcome.value,
-        trace.tier,
-        None if last is None else last.model,
-        None if last is None else last.deployment,
-        trace.error,
+        NULL if trace.task is None else trace.task,
+        str(trace.outcome),
+        NULL if trace.tier is None else trace.tier,
+        NULL if last is None else last.model,
+        NULL if last is None else last.deployment,
+        NULL if trace.error is None else trace.error,
         trace.seconds,
-        trace.first_text,
-        cost,
+        NULL if trace.first_text is None else trace.first_text,
+        sums.total,
         sums.some_unpriced,
-        trace.strongest_cost,
+        NULL if trace.strongest_cost is None else trace.strongest_cost,
         sums.input_tokens,
         sums.output_tokens,
         sums.cached_tokens,
         sums.cache_write_tokens,
         sums.estimated,
-        _json(dict(trace.tags)) if trace.tags else None,
-        fingerprint(key, prompt),
-        len(prompt),
-        None if answer is None else fingerprint(key, answer),
-        None if answer is None else len(answer),
-        *_audit(trace),
+        _json(dict(trace.tags)) if trace.tags else NULL,
+        NULL,
+        prompt_chars,
+        NULL,
+        answer_chars,
+        *(_NO_AUDIT if trace.audit is None else _audit(trace)),
     )
 
 
@@ -127,51 +136,41 @@ def _answering(trace: Trace) -> Attempt | None:
     return None
 
 
-def _audit(trace: Trace) -> Row:
-    audit = trace.audit
-    if audit is None:
-        return _NO_AUDIT
+def _audit(audit: Audit) -> Row:
+    agrees = NULL if audit.agrees is None else int(audit.agrees)
     found = audit.false_accepts
-    counts = (None, None) if found is None else (found.samples, found.contradicted)
-    return (audit.of, audit.tier, audit.agrees, *counts)
+    counts = (NULL, NULL) if found is None else (found.samples, found.contradicted)
+    return (audit.of, audit.tier, agrees, *counts)
 
 
-def _tokens(usage: Usage | None) -> Row:
-    if usage is None:
-        return _NO_TOKENS
-    return (
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.cache_write_tokens,
-        usage.estimated,
-    )
-
-
-def step_row(number: int, position: int, step: Step, sums: Sums, gate_times: str | None) -> Row:
+def step_row(number: int, position: int, step: Step, sums: Sums, gate_times: Value) -> Row:
     """The row of a turn, whose calls came to these sums."""
     verdict = step.verdict
     return (
         number,
         position,
         step.tier,
-        step.decision.value,
+        str(step.decision),
         step.reason,
         step.seconds,
         sums.cost,
         sums.unpriced,
-        step.phase,
-        None if verdict is None else STATUS[verdict.status],
-        None if verdict is None else verdict.gate,
-        None if verdict is None else verdict.score,
+        NULL if step.phase is None else step.phase,
+        *(_UNJUDGED if verdict is None else _judged(verdict)),
         gate_times,
     )
+
+
+def _judged(verdict: Verdict) -> Row:
+    score = verdict.score
+    return (_STATUS[verdict.status], verdict.gate, NULL if score is None else score)
 
 
 def add_attempts(
     values: list[Value], number: int, step: int, attempts: Sequence[Attempt], sums: Sums
 ) -> None:
-    """Add the values of calls' rows, and count them."""
+    """Add the values of the rows of a turn's calls, and count them."""
+    sums.begin()
     for position, attempt in enumerate(attempts):
         sums.add(attempt)
         values += (
@@ -180,44 +179,54 @@ def add_attempts(
             position,
             attempt.deployment,
             attempt.model,
-            attempt.outcome.value,
+            str(attempt.outcome),
             attempt.started,
             attempt.seconds,
             attempt.waited,
-            attempt.error,
-            attempt.remedy,
-            *_tokens(attempt.usage),
-            attempt.cost,
+            NULL if attempt.error is None else attempt.error,
+            NULL if attempt.remedy is None else attempt.remedy,
+            *(_NO_TOKENS if attempt.usage is None else _tokens(attempt.usage)),
+            NULL if attempt.cost is None else attempt.cost,
         )
+    sums.total += sums.cost
 
 
-def add_verdict(values: list[Value], number: int, step: int, turn: Step) -> str | None:
+def _tokens(usage: Usage) -> Row:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        int(usage.estimated),
+    )
+
+
+def add_verdict(values: list[Value], number: int, step: int, turn: Step) -> Value:
     """Add the values of a verdict's rows; gives as JSON the gates' times if they fit none of it."""
     verdict, times = turn.verdict, turn.gate_times
     if verdict is None:
         return _json_times(times)
     whole = len(times) == 1 and times[0].gate == verdict.gate
     timed = (verdict,) if whole else verdict.parts
-    fits = len(times) <= len(timed) and all(
-        part.gate == time.gate for part, time in zip(timed, times, strict=False)
-    )
+    fits = [time.gate for time in times] == [part.gate for part in timed[: len(times)]]
     seconds = iter([time.seconds for time in times] if fits else ())
     decisive: Verdict | None = verdict.decisive()
-    left: list[tuple[Verdict, int | None]] = [(verdict, None)]
+    left: list[tuple[Verdict, Value]] = [(verdict, NULL)]
     position = 0
     while left:
         part, parent = left.pop()
         if part.parts:
             left += [(child, position) for child in reversed(part.parts)]
-        own = next(seconds, None) if parent == (None if whole else 0) else None
-        decides = part is decisive
-        if decides:
-            decisive = None  # an object may stand in several places: the first one decides
-        named = (part.gate, STATUS[part.status], part.score, part.reason, decides, own)
-        values += (number, step, position, parent, *named)
+        own = next(seconds, NULL) if (position if whole else parent) == 0 else NULL
+        decides = 0
+        if part is decisive:
+            decides, decisive = 1, None  # an object may stand twice: the first one decides
+        score = NULL if part.score is None else part.score
+        values += (number, step, position, parent, part.gate, _STATUS[part.status])
+        values += (score, part.reason, decides, own)
         position += 1
-    return None if fits else _json_times(times)
+    return NULL if fits else _json_times(times)
 
 
-def _json_times(times: Sequence[GateTime]) -> str | None:
-    return _json([[time.gate, time.seconds] for time in times]) if times else None
+def _json_times(times: Sequence[GateTime]) -> Value:
+    return _json([[time.gate, time.seconds] for time in times]) if times else NULL

@@ -37,9 +37,6 @@ _OLDER: Final = (
     "SELECT number FROM requests WHERE started < ?1 ORDER BY started, id, number LIMIT ?2"
 )
 
-Document = tuple[float, str]
-"""What is to be remembered: since when, in epoch seconds, and JSON."""
-
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
@@ -54,20 +51,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def write(connection: sqlite3.Connection, batch: Batch, document: Document | None) -> None:
-    """Add the rows of a batch and what they cost, and remember the document; in a transaction."""
+def write(connection: sqlite3.Connection, batch: Batch) -> None:
+    """Add the rows of a batch and what they cost, and do as it orders; in a transaction."""
     (first,) = connection.execute(_FIRST_FREE).fetchone()
     for table, values in batch.tables.items():
         _insert(connection, table, values, first)
     spent = batch.spent.items()
     connection.executemany(_SPEND, [(*key, *usd_and_pico(amount)) for key, amount in spent])
-    if document is not None:
-        connection.execute(_REMEMBER, document)
-
-
-def forget(connection: sqlite3.Connection, id: str) -> int:  # noqa: A002  as everywhere
-    """Delete a request, its audit samples and everything that belongs to them; gives how many."""
-    return _delete(connection, _OF_ID, (id,))
+    if batch.document is not None:
+        connection.execute(_REMEMBER, batch.document)
+    for order in batch.orders:
+        if order.forget is not None:
+            order.deleted = _delete(connection, _OF_ID, (order.forget,))
 
 
 def delete_older(connection: sqlite3.Connection, limit: float) -> int:

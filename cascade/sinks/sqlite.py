@@ -14,8 +14,9 @@ from cascade.sinks._batch import encodable
 from cascade.sinks._file import key_of, prepare
 from cascade.sinks._reading import remembered
 from cascade.sinks._redaction import capturing, snapshot
-from cascade.sinks._rows import Record, fingerprint
-from cascade.sinks._writer import Order, Writer
+from cascade.sinks._orders import Order
+from cascade.sinks._rows import hashing
+from cascade.sinks._writer import Writer
 from cascade.trace import Trace
 from cascade.types import Request, Response, texts
 
@@ -90,11 +91,11 @@ class AuditLog:
         self.path = Path(path).absolute()
         captured, retention = capturing(capture, redact), _seconds(retention_days)
         prepare(self.path)
-        self._key = key_of(self.path, key)
-        self._captures = capture != "none"
+        self._fingerprint = hashing(key_of(self.path, key))
+        self._captures = captured is not None
         self._required = required
         self._wall = wall
-        self._writer = Writer(self.path, self._key, captured, queue, retention, wall)
+        self._writer = Writer(self.path, self._fingerprint, captured, queue, retention, wall)
         if retention is not None:
             self._writer.start()
 
@@ -108,10 +109,10 @@ class AuditLog:
             SinkFailed: the record is required, and the queue is full, the log is closed, or what
                 was kept before cannot be written. In this last case it waits nevertheless.
         """
-        prompt = tuple(part for message in request.messages for part in texts(message))
+        prompt = "\n".join([part for message in request.messages for part in texts(message)])
         messages = snapshot(request.messages) if self._captures else None
         answer = None if response is None else response.text
-        taken = self._writer.put(Record(trace, prompt, messages, answer))
+        taken = self._writer.put(trace, prompt, answer, messages)
         error = self._writer.health.error
         if self._required and not (taken and error is None):
             what = error or ("it is closed" if self._writer.closed else "its queue is full")
@@ -126,7 +127,7 @@ class AuditLog:
 
     def hash_of(self, text: str) -> str:
         """The hash of an answer, or of a prompt: its texts with a line break between them."""
-        return fingerprint(self._key, text)
+        return self._fingerprint(text)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait, `timeout` seconds at most, until all that was kept is committed; whether it is.
@@ -157,7 +158,7 @@ class AuditLog:
         Raises:
             TypeError, ValueError: it is no JSON.
         """
-        self._writer.order(Order(remember=json.dumps(state)))
+        self._writer.remember(json.dumps(state))
 
     def recall(self) -> dict[str, Any] | None:
         """The document that was last remembered, with today's spend of what was written since.

@@ -159,6 +159,9 @@ def _ridge(matrix: Floats, target: Floats, weights: Floats) -> Floats:
 def cross_fit_per_cost(sheet: Sheet, tier: str, stronger: str, *, seed: int = 0) -> Fitted | None:
     """Learn what keeping a tier's answer gains for the price of asking a stronger tier.
 
+    Signals, steps and scales are chosen anew for each part, without its rows, so that a held-out
+    score knows nothing of its own label.
+
     Args:
         sheet: the rows to learn from; answers that do not pass the hard gate are not looked at.
         tier: whose answers are scored.
@@ -170,19 +173,26 @@ def cross_fit_per_cost(sheet: Sheet, tier: str, stronger: str, *, seed: int = 0)
     """
     column = sheet.columns[tier]
     rows = column.hard
-    design = _design(column, rows) if np.count_nonzero(rows) >= LEAST else None
-    if design is None:
+    if np.count_nonzero(rows) < LEAST:
         return None
     target, weights = _per_cost(column, sheet.columns[stronger], sheet.weights)
+
+    def model(learned: Truths) -> tuple[Design, Floats] | None:
+        design = _design(column, learned)
+        if design is None:
+            return None
+        return design, _ridge(design.matrix[learned], target[learned], weights[learned])
+
+    whole = model(rows)
+    if whole is None:
+        return None
     folds = np.random.default_rng([seed, 2]).permutation(len(sheet)) % FOLDS
     scores = np.full(len(sheet), np.nan)
     for fold in range(FOLDS):
         held = folds == fold
-        learned = rows & ~held
-        fit = _ridge(design.matrix[learned], target[learned], weights[learned])
-        scores[held] = design.scores(fit)[held]
-    whole = _ridge(design.matrix[rows], target[rows], weights[rows])
-    return Fitted(design.learned(whole), scores, 1 / RIDGE)
+        if found := model(rows & ~held):
+            scores[held] = found[0].scores(found[1])[held]
+    return Fitted(whole[0].learned(whole[1]), scores, 1 / RIDGE)
 
 
 def _per_cost(column: Column, then: Column, weights: Floats) -> tuple[Floats, Floats]:

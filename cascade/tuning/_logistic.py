@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.tuning.search import served
 from cascade.tuning.sheet import Column, Floats, Rows, Sheet
 from gates import Feature, Learned, Scorer
 from gates.learned import MAX_NUMBER
@@ -104,7 +105,7 @@ def _wanted(column: Column, stronger: Column, target: Target) -> Floats:
     """The label of each row, 0 to 1: high where the tier's answer should be accepted."""
     if target == "correct":
         return column.correct
-    wanted: Floats = (1.0 - (stronger.correct - column.correct)) / 2.0
+    wanted: Floats = (1.0 - (served(stronger) - column.correct)) / 2.0
     return wanted
 
 
