@@ -55,6 +55,9 @@ class Turnstile:
     __slots__ = ("_lines", "limits", "name")
 
     def __init__(self, name: str, limits: Limits) -> None:
+        if not isinstance(limits, Limits):
+            given = type(limits).__name__
+            raise TypeError(f"{name}: limits are Limits(concurrency=..., queue=...), not a {given}")
         self.name = name
         self.limits = limits
         self._lines: RunVar[Line | None] = RunVar("line", None)

@@ -404,3 +404,12 @@ def test_every_gate_and_scorer_can_be_written_in_a_file(name: str) -> None:
     (tier,) = parse(f'[[tiers]]\nname = "t"\ngates = [{table}]').document.tiers
     assert tier.gate is not None
     assert name in {type(tier.gate).__name__, type(getattr(tier.gate, "scorer", None)).__name__}
+
+
+def test_a_tier_that_the_file_leaves_out_is_named() -> None:
+    """It would be asked first, behind a gate of which the file says nothing."""
+    settings = parse('[[tiers]]\nname = "weak"\n[[tiers]]\nname = "strong"', "gates.toml")
+    scripted = {name: Scripted(["yes"]) for name in ("weakest", "weak", "strong")}
+    with pytest.raises(ConfigError, match="there is no tier 'weakest' here: leave it out"):
+        settings.scripted(scripted)
+    parse('[[tiers]]\nname = "weak"').scripted({n: scripted[n] for n in ("weak", "strong")})

@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade import Limits
+from cascade import Cascade, Limits, Scripted, Tier
 from cascade.errors import QueueFull
 from cascade.limits import SMOOTH_SECONDS, Line
 from cascade.simulation import simulate
@@ -290,3 +290,8 @@ def test_nobody_overtakes_a_full_queue_because_little_is_wanted() -> None:
 
     simulate(main)
     assert (office.names, office.refused) == (["large"], ["small"])
+
+
+def test_what_is_no_limits_is_refused_when_the_cascade_is_made() -> None:
+    with pytest.raises(TypeError, match=r"Limits\(concurrency=..., queue=...\), not a dict"):
+        Cascade(Tier("only", Scripted(["yes"])), limits={"concurrency": 2})  # type: ignore[arg-type]

@@ -45,6 +45,11 @@ class TestCsv:
         text = "model,task,input_tokens,output_tokens,count\nlarge,faq,1000,200,10\n"
         assert one(file, text) == Use("faq", "large", 10, Usage(100, 20))
 
+    def test_whose_tokens_are_of_one_request_each_is_told_so(self, file: Path) -> None:
+        (found,) = read(file, "model,input_tokens,output_tokens,count\nlarge,350,120,9000\n")
+        assert isinstance(found, ConfigError)
+        assert "350 input tokens for 9,000 requests: tokens and cost are those of all" in str(found)
+
     def test_may_have_other_names_for_its_columns(self, file: Path) -> None:
         heading = "Feature, Model, Num Model Requests, Prompt Tokens, Completion Tokens, Spend\n"
         assert one(file, heading + "faq, large, 2, 20, 10, 0.5\n") == Use(

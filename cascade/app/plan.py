@@ -49,7 +49,11 @@ DAYS: Final = 30
 
 def plan(
     file: Annotated[
-        Path, typer.Argument(help="A usage log (.csv, .jsonl) or prompts (.jsonl), or as .gz.")
+        Path,
+        typer.Argument(
+            help="A usage log (.csv, .jsonl), whose tokens and cost are those of all requests of a"
+            " row together, or prompts (.jsonl); or either as .gz."
+        ),
     ],
     tiers: Annotated[
         str, typer.Option(help="Models by list price, cheapest first: gpt-4.1-mini,gpt-4.1.")

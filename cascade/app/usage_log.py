@@ -36,6 +36,9 @@ COUNT: Final = ("count", "requests", "num_model_requests")
 COST: Final = ("cost", "cost_usd", "spend")
 TASK: Final = ("task", "route", "feature")
 
+LEAST_INPUT: Final = 5
+"""Tokens of a prompt, its wrapping included: a row with fewer tells of each of its requests."""
+
 Row = Mapping[str, Any]
 
 
@@ -135,6 +138,9 @@ def _use(row: Row) -> Use | None:
     if requests < 1:
         return None
     tokens = [_number(row, names) / requests for names in (INPUT, OUTPUT)]
+    if requests > 1 and tokens[0] < LEAST_INPUT:
+        told = f"{_number(row, INPUT):,.0f} input tokens for {requests:,.0f} requests"
+        raise ValueError(f"{told}: tokens and cost are those of all requests of a row together")
     cached = min(tokens[0], _number(row, CACHED, 0.0) / requests)
     cost = None if _of(row, COST) is None else _number(row, COST)
     usage = Usage(round(tokens[0]), round(tokens[1]), round(cached))

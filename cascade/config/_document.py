@@ -30,6 +30,7 @@ from cascade.sampling import AuditSampling
 Monitor = Annotated[MonitorSettings | None, made_of(MonitorSettings)]
 Money = Annotated[Budget | None, made_of(Budget)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class TierTable(Table):
@@ -62,6 +63,7 @@ class RouteTable(Table):
     critical: bool = False
     expected_fallback: dict[str, Share] = Field({})
     expected_agreement: dict[str, Share] = Field({})
+    expected_labels: dict[str, Count] = Field({})
 
     def route(self) -> Route:
         """The route that it describes."""

@@ -11,7 +11,7 @@ from cascade.policy.routing import DEFAULT_ROUTE
 
 Document = Mapping[str, object]
 
-BY_TIER = ("gates", "expected_fallback", "expected_agreement")
+BY_TIER = ("gates", "expected_fallback", "expected_agreement", "expected_labels")
 """Tables of a route whose keys are its tiers."""
 
 

@@ -75,18 +75,22 @@ class Settings:
         """The same cascade over providers given; the file's own deployments are left aside.
 
         Args:
-            providers: by tier name, cheapest first. A tier that the file does not name has the
-                default gate.
+            providers: by tier name, cheapest first. Of a file that names tiers only the last may
+                go unnamed; of one that names none all have the default gate.
             overrides: parameters of `Cascade` that win over the file's, or that no file can hold.
 
         Raises:
-            ConfigError: the file names a tier that is not among them.
+            ConfigError: the file names a tier that is not among them, or leaves one out.
         """
         problems: list[Problem] = [
             (("tiers", position, "name"), unknown("tier", name, providers))
             for position, name in enumerate(self.tiers)
             if name not in providers
         ]
+        left_out = [name for name in list(providers)[:-1] if name not in self.tiers]
+        if self.tiers and left_out and not problems:
+            words = f"there is no tier {left_out[0]!r} here: leave it out, or add it as [[tiers]]"
+            problems.append((("tiers",), words))
         if problems:
             raise self.source.error(problems)
         own = {tier.name: tier for tier in self.document.tiers}
