@@ -33,7 +33,7 @@ from gates import Gate
 
 
 class Dispatch:
-    """What all requests of a cascade share on their way.
+    """What all requests of a cascade share on their way; `busy` counts those.
 
     Args:
         plans: by route name; that of the default route is for routes opened on the way, too.
@@ -58,6 +58,7 @@ class Dispatch:
         wall: Callable[[], float],
         random: Random,
     ) -> None:
+        self.busy = 0
         self.monitors = monitors
         self.purse = purse
         self.wall = wall
@@ -90,6 +91,9 @@ class Dispatch:
                 self.monitors.take(former.monitors, route, tier)
         if self.purse is not None and former.purse is not None:
             self.purse.take(former.purse)
+        mine, other = self._entrance, former._entrance
+        if mine is not None and other is not None and mine.limits == other.limits:
+            self._entrance = other
 
     def strongest(self, route: Route) -> Tier:
         """The most capable tier that a route may ask."""
@@ -119,6 +123,7 @@ class Dispatch:
         if pipe is not None:
             release = Release(pipe, errand.ledger, self._clock, cuts=not best)
         story = Story(errand, release, self.strongest(errand.choice.route))
+        self.busy += 1
         try:
             ending = await self._let_in(story, timeout, routed=known is not None)
             if release is not None and best and isinstance(ending, Stopped) and ending.draft:
@@ -128,6 +133,8 @@ class Dispatch:
             outcome = Outcome.CANCELLED if cancelled else Outcome.FAILED
             self._reporter.finish(story, outcome, error=type(error).__name__)
             raise
+        finally:
+            self.busy -= 1
         return self._reporter.end(story, ending, best=best)
 
     def sample(self, request: Request, route: Route, of: str) -> Story | None:

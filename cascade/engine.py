@@ -134,7 +134,7 @@ class Cascade(Reloadable):
         self._sampler = None if audit is None else Sampler(audit, *parts)
         self._memory = Memory(sinks, self._dispatch, clock, wall)
         self._on_exhausted = raise_or_best(on_exhausted)
-        self._retired: list[Tier] = []
+        self._retired: list[tuple[Dispatch, Tier]] = []
         self._look_ahead()
 
     async def run(
@@ -246,7 +246,7 @@ class Cascade(Reloadable):
         """End background work and close the connections that this cascade's providers opened."""
         await self._background.close()
         await self._memory.close()
-        for tier in (*self._retired, *self.tiers):
+        for tier in (*(tier for _, tier in self._retired), *self.tiers):
             await tier.aclose()
 
     async def __aenter__(self) -> Self:
@@ -272,8 +272,8 @@ class Cascade(Reloadable):
     ) -> Result[T]:
         gate = None if shape is None else shape.gate
         self._memory.take_up()
-        while self._retired and self._retired[0].idle:
-            await self._retired.pop(0).aclose()
+        while self._retired and not self._retired[0][0].busy and self._retired[0][1].idle:
+            await self._retired.pop(0)[1].aclose()
         result = await self._dispatch.answer(request, gate, timeout, best=best, pipe=pipe)
         if self._sampler is not None:
             self._sampler.consider(request, self._router.named(result.trace.route), result)
@@ -282,14 +282,14 @@ class Cascade(Reloadable):
 
     def _become(self, new: Self) -> None:
         new._dispatch.succeed(self._dispatch)
-        kept = {"_background": self._background, "_retired": [*self._retired, *self.tiers]}
+        retired = [*self._retired, *((self._dispatch, tier) for tier in self.tiers)]
+        kept = {"_background": self._background, "_retired": retired}
         self.__dict__.update(new.__dict__ | kept)
         if self._sampler is not None:
             self._sampler.background = self._background
 
     def _best(self, on_exhausted: OnExhausted | None) -> bool:
-        word = self._on_exhausted if on_exhausted is None else on_exhausted
-        return raise_or_best(word) == "best"
+        return raise_or_best(self._on_exhausted if on_exhausted is None else on_exhausted) == "best"
 
     def _look_ahead(self) -> None:
         """Open the monitors of all routes, and say beforehand what will not work."""

@@ -36,6 +36,10 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"Limits: {name} must be over 0, got {value}")
+        for name in ("concurrency", "queue"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int):
+                raise ValueError(f"Limits: {name} must be a whole number, got {value}")
         if self.queue < 0:
             raise ValueError(f"Limits: queue must be 0 or more, got {self.queue}")
 

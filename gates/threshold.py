@@ -1,11 +1,15 @@
 """`Scorer` measures a candidate, `AtLeast` cuts: the only place where a threshold lives."""
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from gates.compose import Gate
 from gates.verdict import ANYWHERE, Bounds, Candidate, Interval, Missing, Status, Verdict
+
+LARGEST = sys.float_info.max
+"""The largest magnitude of a threshold: of a whole number beyond it there is no float."""
 
 
 class Scorer(ABC):
@@ -55,7 +59,7 @@ class AtLeast(Gate):
     missing: Missing = "abstain"
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.threshold):
+        if not -LARGEST <= self.threshold <= LARGEST:
             raise ValueError(f"AtLeast: threshold must be a finite number, got {self.threshold}")
         if not isinstance(self.scorer, Scorer):
             raise TypeError(f"AtLeast: scorer must be a Scorer, got {self.scorer!r}")

@@ -84,7 +84,8 @@ class Logprobs:
         """All three arrays."""
         if self._arrays is None:
             assert self._read is not None
-            self._arrays, self._read = _same_length(self._read()), None
+            self._arrays = _same_length(self._read())
+            self._read = self._read_values = None
         return self._arrays
 
     @property

@@ -60,6 +60,16 @@ REFUSED: dict[str, tuple[Reply, type[ProviderError], str]] = {
     "long number": (reply(b"1" * 5000), MalformedAnswer, "not JSON"),
     "HTML": (reply(b"<html></html>", headers=HTML), MalformedAnswer, "not JSON"),
     "nothing": (reply(b""), MalformedAnswer, "with nothing"),
+    "gzip that goes on after its end": (
+        reply(gzip.compress(YES) + bytes(17 << 20), headers={"content-encoding": "gzip"}),
+        MalformedAnswer,
+        "does not end",
+    ),
+    "an error packed in a way that was not asked for": (
+        reply(b"xx", status=429, headers={"content-encoding": "br", "retry-after": "7"}),
+        RateLimited,
+        "429",
+    ),
     "a list": (reply([COMPLETION]), MalformedAnswer, "no object"),
     "null": (reply(None), MalformedAnswer, "no object"),
     "no choices": (reply({}), MalformedAnswer, "without a choice"),
@@ -132,6 +142,32 @@ async def test_an_answer_is_read_plain_or_packed(pack: Callable[[bytes], bytes])
         assert (await provider.complete(HI)).text == "yes"
         assert endpoint.requests[0].headers["accept-encoding"] == "gzip"
         await provider.aclose()
+
+
+@pytest.mark.asyncio
+async def test_what_follows_a_packed_answer_is_none_of_it() -> None:
+    packed = reply(gzip.compress(YES) + b"and more", headers={"content-encoding": "gzip"})
+    async with served(packed) as endpoint:
+        provider = endpoint.provider()
+        assert (await provider.complete(HI)).text == "yes"
+        await provider.aclose()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_host_of_the_callers_own_is_sent(
+    client: Callable[[], HttpClient | None],
+) -> None:
+    own = client()
+    async with served(reply(COMPLETION)) as endpoint:
+        headers = {"Host": "virtual.example", "X-Team": " blue "}
+        provider = OpenAI("m", base_url=endpoint.url, headers=headers, client=own)
+        assert (await provider.complete(HI)).text == "yes"
+        assert endpoint.requests[0].headers["host"] == "virtual.example"
+        assert endpoint.requests[0].headers["x-team"] == "blue"
+        await provider.aclose()
+    if isinstance(own, httpx2.AsyncClient | httpx.AsyncClient):
+        await own.aclose()
 
 
 @pytest.mark.asyncio

@@ -252,7 +252,7 @@ async def test_a_full_queue_refuses_without_a_call() -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(Asking().at, made)
         await anyio.wait_all_tasks_blocked()
-        with pytest.raises(QueueFull, match="wait for d already"):
+        with pytest.raises(QueueFull, match="the line for d is full"):
             await given.at(made)
         assert anyio.current_time() == 0
     assert not given.attempts

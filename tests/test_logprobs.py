@@ -1,4 +1,5 @@
 import math
+import weakref
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gates import Logprobs
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
 )
 PAIR = st.fixed_dictionaries({}, optional={"token": JSON | st.text(), "logprob": JSON})
 TOKEN = st.fixed_dictionaries(
@@ -219,3 +221,17 @@ def test_no_shape_raises(found: object) -> None:
         assert read.top is None or len(read.top) == len(read.tokens)
         assert all(isinstance(token, str) for token in read.tokens)
         assert all(isinstance(value, float) for value in read.values)
+
+
+def test_the_numbers_alone_are_those_of_the_arrays_and_nothing_is_kept_twice() -> None:
+    class Entries(list[Any]):
+        """A list that can be watched."""
+
+    content = Entries([{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}])
+    watched = weakref.ref(content)
+    logprobs = logprobs_of(content)
+    assert logprobs is not None
+    assert logprobs.values == (-0.5, -1.5)
+    assert logprobs.arrays.values == (-0.5, -1.5)
+    del content
+    assert watched() is None

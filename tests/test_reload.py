@@ -114,6 +114,32 @@ async def test_a_request_under_way_ends_as_it_began(
     assert results == ["slow"]
 
 
+async def test_requests_in_line_are_answered_by_the_tiers_that_they_came_for(
+    settings: Settings, server: ModelServer
+) -> None:
+    limits = "[limits]\nconcurrency = 1\n"
+    settings.path.write_text(limits + settings.path.read_text())
+    engine = Cascade.from_config(settings.path)
+    server.models = {**server.models, "weak": Model("slow", latency=0.02)}
+    texts: list[str] = []
+
+    async def ask() -> None:
+        texts.append((await engine.run("?")).text)
+
+    async with engine, anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(ask)
+        while not server.hits["weak"]:  # noqa: ASYNC110  the server has no event to wait for
+            await anyio.sleep(0.001)
+        settings.write(cheap="better")
+        settings.path.write_text(limits + settings.path.read_text())
+        engine.reload()
+        first = engine.tiers[0]
+        assert (await engine.run("?")).text == "yes"  # after the others: one line for all
+        assert texts == ["slow"] * 3
+        assert [tier for _, tier in engine._retired if tier is first] == []
+
+
 async def test_a_key_is_read_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "first-key")
     text = settings.path.read_text().replace("price", 'api_key_env = "TEST_KEY"\nprice')

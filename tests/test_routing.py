@@ -1,5 +1,8 @@
 """From a task to its route."""
 
+import dataclasses
+import pickle
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -145,3 +148,9 @@ def test_with_auto_two_unserved_tasks_never_share_a_route(
     if not any(task in route.serves for route in given_routes):
         assert choice.route.name == task
         assert router.choose(asking(task + "d")).route.name != task
+
+
+def test_a_route_can_be_copied_and_pickled() -> None:
+    route = Route("law", tiers=["small"], gates={})
+    assert deepcopy(Route("law")) == pickle.loads(pickle.dumps(Route("law"))) == Route("law")
+    assert dataclasses.asdict(route)["parameters"] == {}

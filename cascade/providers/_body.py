@@ -42,24 +42,35 @@ async def read_body(response: HttpResponse, host: str) -> bytes:
         AnswerTooLarge: a 200 has more bytes than we read; of an error the first ones are given.
         MalformedAnswer: it is packed in a way that we did not ask for, or broken.
     """
-    limit = MAX_ANSWER_BYTES if response.status_code == 200 else MAX_ERROR_BYTES
+    well = response.status_code == 200
+    limit = MAX_ANSWER_BYTES if well else MAX_ERROR_BYTES
     # A client's own hook, or its mock transport, may have read it.
     whole = response.is_stream_consumed
-    body = response.content if whole else await _received(response, host, limit)
-    if len(body) > limit and response.status_code == 200:
+    try:
+        body = response.content if whole else await _received(response, host, limit)
+    except MalformedAnswer:
+        if well:
+            raise
+        return (
+            b""  # an error's status and headers say what to do about it, whatever it is packed in
+        )
+    if len(body) > limit and well:
         raise AnswerTooLarge(f"{host} sent more than {limit >> 20} MiB", status=200)
     return bytes(body) if len(body) <= limit else bytes(body[:limit])
 
 
 async def _received(response: HttpResponse, host: str, limit: int) -> bytearray:
-    unpack, body = _unpacking(response, host), bytearray()
+    unpack, body, packed = _unpacking(response, host), bytearray(), 0
     chunks = cast("AsyncGenerator[bytes]", response.aiter_raw())
     async with aclosing(chunks):
         async for chunk in chunks:
+            packed += len(chunk)
             for part in unpack(chunk):
                 body += part
                 if len(body) > limit:
                     return body
+            if packed > 2 * limit:  # it unpacks to next to nothing, or goes on after its end
+                raise MalformedAnswer(f"{host} sent an answer that does not end", status=200)
     return body
 
 
@@ -129,6 +140,8 @@ class _Gzip:
         self._host, self._status = host, status
 
     def unpacked(self, chunk: bytes) -> Iterator[bytes]:
+        if self._unpacker.eof:
+            return  # what follows is none of the answer; zlib would keep all of it
         try:
             part = self._unpacker.decompress(chunk, BLOCK)
             while part:

@@ -224,11 +224,16 @@ class Call:
     ) -> None:
         target, host = _target(url)
         length = b"%d" % len(content)
+        named = any(name == b"host" for name, _ in headers)
         self._pool = pool
         self._request = httpcore2.Request(
             b"POST",
             target,
-            headers=[(b"host", host), *headers, (b"content-length", length)],
+            headers=[
+                *(() if named else ((b"host", host),)),
+                *headers,
+                (b"content-length", length),
+            ],
             content=content,
             extensions={"timeout": {"connect": connect_seconds}},
         )

@@ -15,6 +15,9 @@ USUAL_HEADERS = {"accept": "*/*", "user-agent": "cascade-gates"}
 STREAM_HEADERS = {"accept": "text/event-stream", "accept-encoding": "identity"}
 """Of a call whose answer is read as it comes: packing would hold its events back."""
 
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+"""Whoever sends a call says these himself."""
+
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 VALUE = re.compile(r"[\t -~]*")
 VISIBLE = re.compile(r"[!-~]+")
@@ -121,13 +124,13 @@ class SentHeaders:
 
 
 def _encoded(given: Mapping[str, str], last: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    own = {name.lower(): value for name, value in given.items()}
+    own = {name.lower(): value for name, value in given.items() if name.lower() not in FRAMING}
     found = {**USUAL_HEADERS, **own, **OWN_HEADERS, **last}
     return [(name.encode(), value.encode()) for name, value in found.items()]
 
 
 def _checked(name: str, value: str | SecretLike) -> str:
-    text = revealed(value)
+    text = revealed(value).strip(" \t")
     if not NAME.fullmatch(name):
         raise ConfigError(f"{name!r} is no name for a header")
     if not VALUE.fullmatch(text):
