@@ -6,7 +6,8 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import httpcore2
@@ -35,17 +36,17 @@ class Peer:
         self.opened += 1
         task = asyncio.create_task(self._serve(reader, writer))
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(partial(self._leave, writer))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        with suppress(ConnectionError, EOFError):
             await self._handle(reader, writer)
             writer.close()
-        except (ConnectionError, EOFError):
-            pass
-        finally:
-            if not writer.is_closing():
-                writer.transport.abort()
+
+    def _leave(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not writer.is_closing():
+            writer.transport.abort()
 
 
 @asynccontextmanager

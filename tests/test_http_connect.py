@@ -106,6 +106,19 @@ async def test_an_address_that_refuses_has_the_next_one_tried_at_once(
 
 
 @pytest.mark.asyncio
+async def test_an_address_that_answers_leaves_the_others_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_wire, "HAPPY_EYEBALLS_SECONDS", 3600.0)
+    async with peer(silent) as (server, url), named(monkeypatch, *[port_of(url)] * 3):
+        wire = await connect("name", 80, None, 5)
+        await until(lambda: server.opened == 1)
+        await wire.aclose()
+        await until(lambda: server.connections == 0)
+        assert server.opened == 1
+
+
+@pytest.mark.asyncio
 async def test_a_name_all_of_whose_addresses_refuse_tells_of_each_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,7 +18,6 @@ from tests.pooling import (
     pooled,
     request,
     saying,
-    silent,
 )
 from tests.raw_http import until
 
@@ -117,36 +116,53 @@ async def test_a_second_answer_is_nobodys() -> None:
         assert server.opened == 3
 
 
+class Clock:
+    """The seconds that httpcore2 reads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("httpcore2._async.http11.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @pytest.mark.asyncio
-async def test_a_connection_is_kept_for_its_time() -> None:
-    async with peer(numbered()) as (server, url), pooled(keepalive=0.002) as pool:
+async def test_a_connection_is_kept_for_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    async with peer(numbered()) as (server, url), pooled(keepalive=4.0) as pool:
         for number in range(3):
-            assert await ask(pool, url) == b"%d" % number
-            assert pool.open == 1
-            await asyncio.sleep(0.003)
+            for _ in range(3):
+                clock.now += 3.9
+                assert await ask(pool, url) == b"%d" % number
+                assert pool.open == 1
+            clock.now += 4.1
         await until(lambda: server.connections == 1)
 
 
 @pytest.mark.asyncio
-async def test_without_a_time_to_be_kept_none_is() -> None:
+async def test_without_a_time_to_be_kept_none_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock(monkeypatch)
     async with peer(numbered()) as (_, url), pooled(keepalive=0.0) as pool:
         assert [await ask(pool, url) for _ in range(2)] == [b"0", b"1"]
         assert pool.open == 0
 
 
 @pytest.mark.asyncio
-async def test_a_connection_that_comes_back_has_those_closed_whose_time_is_over() -> None:
-    async with peer(echo) as (server, url), pooled(keepalive=0.004) as pool:
+async def test_a_connection_that_comes_back_has_those_closed_whose_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    async with peer(echo) as (server, url), pooled(keepalive=4.0) as pool:
         responses = [await pool.handle_async_request(request(url)) for _ in range(4)]
+        left = []
         for response in responses:
             await response.aread()
-        for response in responses[:3]:
             await response.aclose()
-        assert pool.open == 4
-        await asyncio.sleep(0.005)
-        await responses[3].aclose()
-        assert pool.open == 1
-        await until(lambda: server.connections == 1)
+            left.append(pool.open)
+            clock.now += 2.1
+        assert left == [4, 4, 3, 2]
+        await until(lambda: server.connections == 2)
 
 
 @pytest.mark.asyncio
@@ -230,9 +246,15 @@ async def test_a_connection_that_is_refused_takes_no_place() -> None:
 
 @pytest.mark.asyncio
 async def test_closing_ends_calls_under_way_and_those_that_wait() -> None:
-    async with peer(silent) as (server, url), pooled(max_connections=2) as pool:
+    asked = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await body_of(reader))
+        await reader.read()
+
+    async with peer(handle) as (server, url), pooled(max_connections=2) as pool:
         calls = [asyncio.create_task(ask(pool, url)) for _ in range(4)]
-        await until(lambda: server.connections == 2)
+        await until(lambda: len(asked) == 2)
         await asyncio.gather(pool.aclose(), pool.aclose())
         ended = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(error).__name__ for error in ended] == ["ReadError"] * 2 + ["ConnectError"] * 2

@@ -11,8 +11,8 @@ from cascade.providers._pool import Pool
 from tests.pooling import answer, ask, body_of, echo, peer, pooled, request, silent
 from tests.raw_http import until
 
-LONG = bytes(4 << 20)
-TICKS = 40
+LONG = bytes(1 << 20)
+TICKS = 50
 
 
 async def turns(number: int) -> None:
@@ -63,10 +63,10 @@ async def test_a_call_cancelled_at_any_tick_leaves_its_place(
         url = url.replace("127.0.0.1", host)
         for ticks in range(TICKS):
             cancelled += await cancel(ask(pool, url, body, connect=5.0, read=5.0), ticks)
-            assert (pool.busy, pool.open) == (0, pool.open)
+            assert pool.busy == 0
             if keepalive:
                 assert await ask(pool, url, b"next") == b"next"
-        assert cancelled >= 4
+        assert cancelled >= 3
     await until(lambda: server.connections == 0)
 
 

@@ -139,7 +139,7 @@ class Schedule:
 
 
 @given(STEPS, st.integers(1, 3))
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_each_call_has_its_own_answer_and_leaves_its_place(steps: list[Step], most: int) -> None:
     schedule = Schedule(steps, most)
     asyncio.run(schedule.run())

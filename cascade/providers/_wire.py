@@ -193,8 +193,8 @@ async def _first_to_answer(host: str, port: int) -> socket.socket:
     winner = None
     try:
         while winner is None and (addresses or not all(each.done() for each in tries)):
-            if addresses:
-                tries.append(loop.create_task(_tried(addresses.pop(0))))
+            tries += [loop.create_task(_tried(each)) for each in addresses[:1]]
+            del addresses[:1]
             going = [each for each in tries if not each.done()]
             delay = HAPPY_EYEBALLS_SECONDS if addresses else None
             await asyncio.wait(going, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
