@@ -4,6 +4,7 @@ httpcore2's own pool looks at every connection on every request. Here a request 
 was used last, or opens one; those who have to wait are served in order.
 """
 
+import asyncio
 import ssl
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,6 +56,7 @@ class Pool:
         self._slots = anyio.Semaphore(max_connections, fast_acquire=True)
         self._openers = anyio.Semaphore(MAX_CONNECTING, fast_acquire=True)
         self._idle: OrderedDict[Place, deque[_Link]] = OrderedDict()
+        self._sweeping: asyncio.TimerHandle | None = None
 
     @property
     def open(self) -> int:
@@ -92,19 +94,17 @@ class Pool:
         """Close all connections: calls under way fail, and so do those that wait for theirs."""
         self._closed = True
         self._idle.clear()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for link in list(self._links):
             await self._drop(link)
         await anyio.lowlevel.checkpoint()  # asyncio closes a socket in its next turn
 
     async def take_back(self, link: "_Link") -> None:
         """Keep the connection of a response that was closed, if it can take another request."""
-        if link.can_be_kept() and self._keepalive > 0:
-            idle = self._idle.setdefault(link.place, deque())
-            idle.append(link)
-            while idle[0].has_expired():
-                await self._drop(idle.popleft())
-                if not idle:
-                    break
+        if self._keepalive > 0 and link.can_be_kept() and not link.has_expired():
+            self._idle.setdefault(link.place, deque()).append(link)
+            self._sweep_later()
         else:
             await self._drop(link)
         self._slots.release()
@@ -152,8 +152,27 @@ class Pool:
         if self._closed:
             raise httpcore2.ConnectError("the pool of connections was closed")
 
+    def _sweep_later(self) -> None:
+        if self._sweeping is None:
+            loop = asyncio.get_running_loop()
+            self._sweeping = loop.call_later(self._keepalive, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long."""
+        self._sweeping = None
+        for place in list(self._idle):
+            idle = self._idle[place]
+            while idle and idle[0].has_expired():
+                link = idle.popleft()
+                self._links.discard(link)
+                link.wire.close()
+            if not idle:
+                del self._idle[place]
+        if self._idle:
+            self._sweep_later()
+
     async def _make_room(self) -> None:
-        """Close the oldest idle connection where one more would be too many."""
+        """Close an idle connection where one more would be too many."""
         while self.open >= self._most and self._idle:
             place, idle = next(iter(self._idle.items()))
             if idle:

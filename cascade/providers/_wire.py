@@ -95,6 +95,10 @@ class Wire(asyncio.Protocol, httpcore2.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         """Close at once. Nothing here waits, so no cancellation can come between."""
+        self.close()
+
+    def close(self) -> None:
+        """The same, for who cannot await."""
         self.open = False
         self._error = self._error or ConnectionAbortedError("the connection was closed here")
         if not self._lost:  # where it sent its last bytes as it closed, asyncio fails to abort
