@@ -33,14 +33,15 @@ from typing import Final
 import numpy as np
 
 from benchmarks.frontier import DATA, MINI
+from benchmarks.walks import Walked, cut_gate, pooled, walk, walked_of
 from cascade.plan import DEFAULT_GATE
 from cascade.policy.monitor import MonitorSettings
 from cascade.recordings import Recording, read_recordings
 from cascade.replay import Replay, Summary
 from cascade.tuning import tune
+from cascade.tuning._asked import Asked
 from cascade.tuning._scorings import scorings
-from cascade.tuning._settle import Asked, goal_of
-from cascade.tuning._verify import Walked, cut_gate, pooled, walk, walked_of
+from cascade.tuning._settle import goal_of
 from cascade.tuning.results import RouteTuning
 from cascade.tuning.search import leg, search
 from cascade.tuning.sheet import sheet_of

@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from cascade.recordings import Recording, read_recordings
+from cascade.tuning._asked import Asked
 from cascade.tuning._catalogue import signals_of
 from cascade.tuning._figures import apgr, auroc
-from cascade.tuning._scorings import Scorings, Step, directed, plain_signals, scorings
-from cascade.tuning._settle import Asked, Settler, goal_of
-from cascade.tuning.search import Leg, leg, outcome, search, served
+from cascade.tuning._scorings import Pairing, Scorings, directed, plain_signals, scorings
+from cascade.tuning._settle import Settler, goal_of
+from cascade.tuning.search import Leg, leg, search, served, walked
 from cascade.tuning.sheet import Rows, Sheet, sheet_of
 from gates import Scorer
 
@@ -101,17 +102,19 @@ def held_out(sheet: Sheet, chains: Sequence[tuple[str, ...]], aim: float, seed: 
     return [_held(only(tuned, tiers), only(test, tiers), found, aim, seed) for tiers in chains]
 
 
-def _held(tuned: Sheet, test: Sheet, found: Mapping[Step, Scorings], aim: float, seed: int) -> Held:
+def _held(
+    tuned: Sheet, test: Sheet, found: Mapping[Pairing, Scorings], aim: float, seed: int
+) -> Held:
     asked = Asked(aim, None, CONFIDENCE, certain=False, seed=seed)
     rows = np.arange(len(tuned))
-    settled = Settler(tuned, found, asked, rows).settled(rows)
+    settled = Settler(tuned, found, asked, np.ones(len(rows), dtype=np.bool_)).settled(rows)
     scorers = {step: _scorer(found[step]) for step in settled.steps}
     legs = [
         leg(test.columns[step[0]], test.columns[step[0]].scores(scorers[step]))
         for step in settled.steps
     ]
     legs.append(leg(test.columns[settled.tiers[-1]]))
-    result = outcome(legs, settled.thresholds)
+    result = walked(legs, settled.thresholds)
     strongest = test.columns[test.tiers[-1]]
     alone = float(strongest.cost.mean())
     escalated = result.answered == len(legs) - 1
@@ -139,7 +142,7 @@ def _scorer(found: Scorings) -> Scorer:
     return found.taken.scorer
 
 
-def _apgr(test: Sheet, found: Mapping[Step, Scorings]) -> float | None:
+def _apgr(test: Sheet, found: Mapping[Pairing, Scorings]) -> float | None:
     """Of the pair's scorer on the other half, whether or not the pair is cascaded."""
     weak, strong = test.tiers
     taken = found[weak, strong].taken
@@ -165,7 +168,7 @@ def _single(tuned: Sheet, test: Sheet, aim: float) -> tuple[float, float] | None
     if best is None:
         return None
     legs = [_cut(test, weak, best[1]), leg(test.columns[strong])]
-    result = outcome(legs, best[2])
+    result = walked(legs, best[2])
     loss = float((legs[-1].correct - result.correct).mean())
     return loss, float(result.cost.mean() / legs[-1].cost.mean())
 

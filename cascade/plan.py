@@ -94,7 +94,7 @@ def plan(route: Route, tiers: Sequence[Tier]) -> Plan:
         _require(name, by_name, f"route {route.name!r} walks a tier that is not there")
     for name in route.gates:
         _require(name, walked, f"route {route.name!r} has a gate for a tier that it does not walk")
-    for name in (*route.expected_fallback, *route.expected_agreement):
+    for name in (*route.expected_fallback, *route.expected_agreement, *route.expected_labels):
         _require(name, walked, f"route {route.name!r} expects something of a tier it does not walk")
     if len(set(walked)) < len(walked):
         raise ValueError(f"route {route.name!r} walks a tier twice: {list(walked)}")

@@ -328,6 +328,16 @@ ROUTES = [
         id="a rate in per cent",
     ),
     pytest.param(
+        ROUTE + "expected_labels = { cheap = 0 }",
+        "c.toml:7: routes[0].expected_labels.cheap: must be 1 or more",
+        id="a rate of no labels",
+    ),
+    pytest.param(
+        ROUTE + "[routes.expected_labels]\nchep = 100",
+        'c.toml:8: routes[0].expected_labels.chep: unknown tier of this route "chep"',
+        id="labels of a tier that is not there",
+    ),
+    pytest.param(
         ROUTE + "expected_agreement = { cheap = -0.1 }",
         "c.toml:7: routes[0].expected_agreement.cheap: must be 0 or more",
         id="a share below nothing",

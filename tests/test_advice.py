@@ -43,6 +43,7 @@ from cascade.simulation import simulate
 from cascade.sinks.sqlite import AuditLog
 from cascade.types import Price
 from gates import AtLeast, GateLike, NotEmpty, StatedConfidence
+from tests.excerpts import excerpt
 from tests.report_logs import request, sample, skip, turn, written
 
 Told = Callable[..., list[Advice]]
@@ -302,6 +303,8 @@ class TestTunedRange:
             pytest.param(sampled(MIN_SAMPLES, 20), Expected(agreement=0.9), id="fewer agree"),
             pytest.param(sampled(400, 0), Expected(agreement=0.9), id="more agree"),
             pytest.param(disagreeing(1000, 100), Expected(agreement=0.95), id="later samples"),
+            pytest.param(fallbacks(30), Expected(0.2, None, 4_000), id="of many labels"),
+            pytest.param(sampled(400, 12), Expected(None, 0.9, 4_000), id="agreement of many"),
         ],
     )
     def test_is_said_to_be_left(self, told: Told, traces: list[Trace], expected: Expected) -> None:
@@ -313,6 +316,8 @@ class TestTunedRange:
         [
             pytest.param(fallbacks(30), Expected(0.3), id="as expected"),
             pytest.param(fallbacks(30), Expected(0.27), id="within what chance explains"),
+            pytest.param(fallbacks(30), Expected(0.2, None, 60), id="of few labels"),
+            pytest.param(sampled(400, 12), Expected(None, 0.9, 60), id="agreement of few labels"),
             pytest.param(fallbacks(40, MIN_EVENTS - 1), Expected(0.2), id="few answers"),
             pytest.param(drifting(35, 20, 2400), Expected(0.2), id="back again"),
             pytest.param(sampled(MIN_SAMPLES - 1, 20), Expected(agreement=0.9), id="few samples"),
@@ -426,22 +431,25 @@ class TestOfRecordings:
     """The known answers, of `quality.md`: what these models are worth on these tasks."""
 
     @staticmethod
-    def read(data: Path, name: str) -> list[Recording]:
-        return list(read_recordings(data / "recordings" / f"{name}.jsonl.gz"))
+    def read(
+        data: Path, name: str, folder: Path, *, lines: int | None = None, step: int = 1
+    ) -> list[Recording]:
+        return list(read_recordings(excerpt(data, name, folder, lines=lines, step=step)))
 
     def test_on_routerarena_the_tiers_are_inverted(self, data: Path, tmp_path: Path) -> None:
         pair = "claude-3-haiku", "gemini-2.0-flash"
-        given = replayed(tmp_path, self.read(data, "routerarena"), pair, share=0.2)
+        given = replayed(tmp_path, self.read(data, "routerarena", tmp_path), pair, share=0.2)
         assert next((each.code, each.tier, each.subject) for each in given) == ("inverted", *pair)
         assert given[0].numbers["surplus"] == pytest.approx(176e-6 - 47e-6, rel=0.15)
 
     def test_that_is_seen_by_the_list_prices_too(self, data: Path, tmp_path: Path) -> None:
         pair, prices = ("claude-3-haiku", "gemini-2.0-flash"), (Price(0.25, 1.25), Price(0.1, 0.4))
-        given = replayed(tmp_path, self.read(data, "routerarena"), pair, prices=prices)
+        given = replayed(tmp_path, self.read(data, "routerarena", tmp_path), pair, prices=prices)
         assert codes(given)[0] == "inverted"
 
     def test_mmlu_pro_is_to_be_moved_above_gpt_4_1_nano(self, data: Path, tmp_path: Path) -> None:
-        recordings, pair = self.read(data, "mmlupro_openai")[::4], ("gpt-4.1-nano", "gpt-4.1")
+        recordings = self.read(data, "mmlupro_openai", tmp_path, step=4)
+        pair = "gpt-4.1-nano", "gpt-4.1"
         gate = NotEmpty() & AtLeast(0.92, StatedConfidence())
         given = replayed(tmp_path, recordings, pair, gate)
         (advice,) = (each for each in given if each.code == "move-up")
@@ -451,7 +459,8 @@ class TestOfRecordings:
     def test_with_a_gate_that_trusts_it_little_nano_does_not_pay(
         self, data: Path, tmp_path: Path
     ) -> None:
-        recordings, pair = self.read(data, "mmlupro_openai")[::12], ("gpt-4.1-nano", "gpt-4.1")
+        recordings = self.read(data, "mmlupro_openai", tmp_path, step=12)
+        pair = "gpt-4.1-nano", "gpt-4.1"
         gate = AtLeast(0.96, StatedConfidence())
         given = replayed(tmp_path, recordings, pair, gate, monitor=PATIENT)
         (advice,) = (each for each in given if each.code == "move-up")
@@ -459,16 +468,19 @@ class TestOfRecordings:
 
     def test_on_sciq_the_tier_above_deepseek_is_overkill(self, data: Path, tmp_path: Path) -> None:
         pair = "deepseek-chat", "gpt-4o"
-        given = replayed(tmp_path, self.read(data, "sciq"), pair, share=0.5)
+        given = replayed(tmp_path, self.read(data, "sciq", tmp_path), pair, share=0.5)
         assert next((each.code, each.tier, each.subject) for each in given) == ("overkill", *pair)
         assert float(given[0].numbers["contradicted_high"]) < 0.05
 
     def test_llama_8b_on_sciq_does_need_the_tier_above(self, data: Path, tmp_path: Path) -> None:
-        given = replayed(tmp_path, self.read(data, "sciq"), ("llama-3.1-8b", "gpt-4o"), share=1.0)
+        given = replayed(
+            tmp_path, self.read(data, "sciq", tmp_path), ("llama-3.1-8b", "gpt-4o"), share=1.0
+        )
         assert "overkill" not in codes(given)
 
     def test_mini_under_gpt_4_1_is_left_as_it_is(self, data: Path, tmp_path: Path) -> None:
-        recordings, pair = self.read(data, "mmlupro_openai")[::8], ("gpt-4.1-mini", "gpt-4.1")
+        recordings = self.read(data, "mmlupro_openai", tmp_path, step=8)
+        pair = "gpt-4.1-mini", "gpt-4.1"
         given = replayed(tmp_path, recordings, pair, AtLeast(0.9, StatedConfidence()))
         assert {"inverted", "move-up", "overkill"}.isdisjoint(codes(given))
 
@@ -483,6 +495,6 @@ class TestOfRecordings:
     def test_after_thirty_requests_there_is_none(
         self, data: Path, tmp_path: Path, name: str, tiers: tuple[str, str]
     ) -> None:
-        recordings = self.read(data, name)[:30]
+        recordings = self.read(data, name, tmp_path, lines=30)
         gate = NotEmpty() & AtLeast(0.92, StatedConfidence())
         assert replayed(tmp_path, recordings, tiers, gate, share=1.0) == []

@@ -14,7 +14,7 @@ from benchmarks.kills import SUBJECTS, Killing, Subject, Survival, measure, tabl
 
 @pytest.mark.parametrize(
     ("subject", "requests", "struck"),
-    [pytest.param(SUBJECTS[0], 500, 4, id="batch"), pytest.param(SUBJECTS[1], 300, 2, id="record")],
+    [pytest.param(SUBJECTS[0], 300, 3, id="batch"), pytest.param(SUBJECTS[1], 200, 2, id="record")],
 )
 def test_killed_again_and_again_it_answers_every_request_once(
     subject: Subject, requests: int, struck: int

@@ -12,7 +12,6 @@ from gates import Logprobs
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
 )
 PAIR = st.fixed_dictionaries({}, optional={"token": JSON | st.text(), "logprob": JSON})
 TOKEN = st.fixed_dictionaries(

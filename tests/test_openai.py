@@ -71,7 +71,7 @@ def test_every_json_that_comes_is_a_response_or_a_typed_error() -> None:
 
     with asyncio.Runner() as runner:
 
-        @LIMITS
+        @settings(max_examples=100)
         @given(BODY)
         def holds(body: object) -> None:
             bodies.append(body)

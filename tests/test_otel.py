@@ -358,6 +358,7 @@ class TestSpans:
         )
         for _ in range(20):
             await cascade.run("hello")
+        observed.telemetry.flush()
         request = observed.spans[-1]
         ((name, told),) = events(request)
         assert (name, told["cascade.tier"], told["cascade.decision"]) == (

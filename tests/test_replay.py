@@ -23,6 +23,7 @@ from cascade.replay import Replay, replay
 from cascade.types import Provider
 from cascade.watch import Hook
 from gates import Length
+from tests.excerpts import excerpt
 
 CONFIGURATIONS = Path(__file__).parents[1] / "benchmarks"
 PROBING_SOON = MonitorSettings(bypass_calls=10, bypass_seconds=5, probe_share=0.5)
@@ -146,8 +147,8 @@ def test_sciq_keeps_the_strong_models_accuracy_at_a_fraction_of_its_cost(data: P
     assert state.phase.value == "cascading"
 
 
-def test_a_strict_gate_on_mmlu_pro_has_nano_bypassed(data: Path) -> None:
-    recordings = list(read_recordings(data / "recordings" / "mmlupro_openai.jsonl.gz"))
+def test_a_strict_gate_on_mmlu_pro_has_nano_bypassed(data: Path, tmp_path: Path) -> None:
+    recordings = list(read_recordings(excerpt(data, "mmlupro_openai", tmp_path, step=4)))
     settings = load(CONFIGURATIONS / "mmlupro.toml")
     found = replay(recordings, ["gpt-4.1-nano", "gpt-4.1"], settings.scripted)
     strongest = found.all.tiers[-1].accuracy_alone

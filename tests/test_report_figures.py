@@ -32,6 +32,7 @@ from cascade.reports.reading import report_of
 from cascade.reports.tiers import Watched
 from cascade.reports.times import MAX_SLOTS, slot_seconds
 from gates import Status, Verdict
+from tests.excerpts import excerpt
 from tests.report_logs import START, call, failure, request, sample, skip, turn, written
 
 Write = Callable[..., Path]
@@ -75,7 +76,10 @@ def test_every_figure_is_that_of_the_recordings(tmp_path: Path, seed: int) -> No
 
 
 def test_every_figure_is_that_of_the_shared_recordings(data: Path, tmp_path: Path) -> None:
-    found = check(make(tmp_path / "audit.db", traffic(data / "recordings", 3000)))
+    requests = 3000
+    for kind in KINDS:
+        excerpt(data, kind.file, tmp_path, lines=requests // len(KINDS))
+    found = check(make(tmp_path / "audit.db", traffic(tmp_path, requests)))
     assert found.wrong == ()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, norm
 
-from cascade.tuning._betting import CAUTION, LARGEST_BET, PARTS, log_wealth
+from cascade.tuning._betting import CAUTION, LARGEST_BET, PARTS, faultless, log_wealth
 from cascade.tuning._ranked import ranked
 from cascade.tuning.results import Certificate, Shortfall
 from cascade.tuning.risk import (
@@ -249,6 +249,12 @@ def test_the_wealth_is_that_of_a_gambler_who_takes_row_after_row(
         assert logs[position] == pytest.approx(math.log(expected), abs=1e-9)
 
 
+@given(st.integers(1, 400), st.floats(0.001, 0.9))
+def test_the_wealth_of_rows_without_a_fault_is_known_beforehand(labels: int, limit: float) -> None:
+    rows = ranked([1.0] * labels, [0] * labels, None, (0,))
+    assert faultless(labels, limit) == pytest.approx(log_wealth(rows, limit, 0)[-1])
+
+
 def test_gains_behind_a_threshold_that_loses_are_not_reached() -> None:
     scores, losses = np.repeat([0.9, 0.5, 0.1], 1_000), np.repeat([0, 1, -1], 1_000)
     found = certify_loss(scores, losses, 0.1)
@@ -469,7 +475,7 @@ def test_errors_everywhere_put_the_target_out_of_reach() -> None:
 
 
 def test_too_few_labels_do_not_say_that_a_target_is_out_of_reach() -> None:
-    assert certify_loss([1.0], [1], 0.1) == Shortfall(1, 26)
+    assert certify_loss([1.0], [1], 0.1) == Shortfall(1, 27)
     assert certify_error([1.0], [1], 0.1) == Shortfall(1, 22)
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cascade.errors import RecordingError
 from cascade.judge import candidate_of
 from cascade.recordings import RecordedAnswer, Recording
-from cascade.tuning.sheet import Sheet, recorded, sheet_of
+from cascade.tuning.labels import recorded
+from cascade.tuning.sheet import Sheet, sheet_of
 from cascade.types import Request, Response, Usage
 from gates import Feature, InTask, Learned, Logprobs, MeanProbability, OutputTokens, TextLength
 
@@ -59,7 +60,7 @@ def test_recordings_without_an_answer_or_a_label_are_left_out_and_counted() -> N
 
 
 def test_without_any_labels_there_is_no_sheet() -> None:
-    with pytest.raises(RecordingError, match=r"an answer and a label of each of \['cheap', 'str"):
+    with pytest.raises(RecordingError, match="an answer and a label of each of cheap, strong"):
         sheet(recording(answer()))
 
 
@@ -99,7 +100,7 @@ def test_answers_are_judged_as_the_engine_would(
 
 def test_without_a_hard_gate_the_form_alone_counts() -> None:
     both = [recording(answer(" "), answer(), schema=schema) for schema in (None, SCHEMA)]
-    assert sheet(*both, hard=None).columns["cheap"].hard.tolist() == [True, False]
+    assert sheet(*both, hard=lambda _, __: None).columns["cheap"].hard.tolist() == [True, False]
 
 
 def test_measures_are_those_of_the_candidate_that_the_engine_sees() -> None:
@@ -133,6 +134,13 @@ def test_a_part_of_a_sheet_has_the_rows_in_the_order_asked_for() -> None:
     assert part.weights.tolist() == [4.0, 0.0]
     assert part.columns["cheap"].measures[TextLength()].tolist() == [5.0, 1.0]
     assert part.columns["cheap"].correct.tolist() == [0.0, 1.0]
+
+
+def test_the_longest_name_of_a_task_makes_no_other_row_longer() -> None:
+    names = ("x" * 100_000, "a\0", "a")
+    found = sheet(*(recording(answer(), answer(), task=name) for name in names))
+    assert found.tasks.nbytes <= 8 * len(names)
+    assert found.tasks.tolist() == list(names)
 
 
 def test_a_part_of_a_sheet_may_be_what_is_true() -> None:

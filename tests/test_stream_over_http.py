@@ -82,7 +82,7 @@ def deployment(
     return Deployment(PROVIDERS[wire](model, base_url=url, client=client), price=PRICE, timeout=5)
 
 
-CASES = 750
+CASES = 500
 """Of each wire."""
 
 BLOCK = 250

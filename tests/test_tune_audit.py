@@ -112,17 +112,64 @@ def test_a_cut_that_lets_too_much_through_is_raised(target: Target, tmp_path: Pa
 
 
 def test_samples_count_for_what_they_stand_for(tmp_path: Path) -> None:
-    """One day all are sampled and half are wrong, the next a tenth and none is."""
+    """One day all are sampled and half are wrong, the next a quarter and none is."""
     first = [judged(number, 0.75) for number in range(100)]
     second = [judged(number, 0.75) for number in range(MINUTES, MINUTES + 100)]
     samples = [sample(trace, number % 2 == 0) for number, trace in enumerate(first)]
-    samples += [sample(trace, True) for trace in second[:10]]
+    samples += [sample(trace, True) for trace in second[:25]]
     log = written(tmp_path, [*first, *second, *samples])
     route = only(log, Target("aim-loss", 0.9))
     assert route.accuracy == pytest.approx(0.75)
     assert route.cuts[0].agreement == pytest.approx(0.75)
-    weights = read_audited(log, {"default": {"small": CUT}})["default", "small"].weights
-    assert weights == [1.0] * 100 + [10.0] * 10
+    own = read_audited(log, {"default": {"small": CUT}})["default", "small"]
+    assert own.sampled(None).weights == (1.0,) * 100 + (4.0,) * 25
+
+
+def days(tmp_path: Path, *shares: float, count: int = 300) -> Path:
+    """A log of so many answers a day, all accepted; of each day the first ones were sampled."""
+    traces = []
+    for day, share in enumerate(shares):
+        own = [judged(day * MINUTES + number, 0.9) for number in range(count)]
+        traces += [*own, *(sample(trace, True) for trace in own[: round(share * count)])]
+    return written(tmp_path, traces)
+
+
+def test_a_day_with_hardly_a_sample_does_not_decide_and_is_told(tmp_path: Path) -> None:
+    log = days(tmp_path, 1.0, 1.0, 0.01)
+    found = tune_from_audit(log, settings(), Target("max-loss", 0.02, 0.9))
+    (route,) = found.routes
+    assert route.promise is not None
+    assert route.promise.labels == 600
+    assert "in 600 audit samples" in found.labels
+    (left, *_) = found.notes
+    assert left == (
+        "route default: 3 samples of 1 day are left out, since only 1.0% of the 300 answers of"
+        " small accepted then were compared: nothing is said of these days"
+    )
+
+
+def test_days_without_a_sample_are_told(tmp_path: Path) -> None:
+    log = days(tmp_path, 0.5, 0.0, 0.0)
+    (left, *_) = tune_from_audit(log, settings(), AIM).notes
+    assert left == (
+        "route default: none of the 600 answers of small accepted on 2 days was compared:"
+        " nothing is said of these days"
+    )
+
+
+def test_the_share_of_the_settings_counts_where_a_day_fits_it(tmp_path: Path) -> None:
+    log = days(tmp_path, 0.5, 0.47)
+    own = read_audited(log, {"default": {"small": CUT}})["default", "small"]
+    assert set(own.sampled(0.5).weights) == {2.0}
+    assert own.sampled(0.5).known
+    assert len(set(own.sampled(None).weights)) == 2
+    assert not own.sampled(0.9).known
+    known = tune_from_audit(log, settings(SETTINGS + "[audit]\nshare = 0.5"), AIM)
+    measured = tune_from_audit(log, settings(), AIM)
+    assert known.notes == ()
+    assert not known.labels.endswith("measured in the log")
+    assert measured.labels.endswith("measured in the log")
+    assert "as nearly as these shares are right" in measured.notes[0]
 
 
 def test_answers_that_another_cut_judged_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -139,7 +186,7 @@ def test_answers_that_another_cut_judged_are_left_out_and_counted(tmp_path: Path
     found = read_audited(log, {"default": {"small": CUT}})["default", "small"]
     assert (found.requests, found.gated, len(found.accepted)) == (31, 31, 30)
     assert found.otherwise == 11
-    (note,) = tune_from_audit(log, settings(), AIM).notes
+    (note, _) = tune_from_audit(log, settings(), AIM).notes
     assert "11 answers of small were judged by another cut than AtLeast(0.5, Mean" in note
 
 
@@ -160,7 +207,7 @@ def test_too_few_samples_promise_nothing(tmp_path: Path) -> None:
 
 def test_where_every_sample_contradicts_there_is_no_estimate_either(tmp_path: Path) -> None:
     route = only(written(tmp_path, traffic(60, 1.1)), Target("aim-loss", 1e-9))
-    assert str(route.shortfall).endswith("no number of labels would do")
+    assert str(route.shortfall).startswith("no threshold meets the aim with ")
 
 
 def test_costs_that_are_not_known_break_nothing(tmp_path: Path) -> None:

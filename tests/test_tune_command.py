@@ -5,6 +5,7 @@ import json
 import random
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,10 +44,13 @@ def recorded(count: int, seed: int = 1, *, weak: float = 0.6) -> list[Recording]
     return found
 
 
+TRAFFIC = 1000
+
+
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("traffic") / "traffic.jsonl.gz"
-    write_recordings(path, recorded(2000))
+    write_recordings(path, recorded(TRAFFIC))
     return path
 
 
@@ -128,9 +132,10 @@ def test_too_few_labels_end_with_1_and_write_no_threshold(tmp_path: Path) -> Non
     done = tune(few, *BOTH, "--max-loss", "0.002", "-o", output)
     assert done.exit_code == 1, done.output
     assert "not certifiable with" in done.stdout
-    assert f"nothing is certified: {output} is not written" in done.stderr
+    assert f"the labels suffice for no route: {output} is not written" in done.stderr
     assert not output.exists()
     shape = json.loads(tune(few, *BOTH, "--max-loss", "0.002", "--json").stdout)
+    assert not shape["writable"]
     assert not shape["certified"]
     assert shape["routes"][0]["cuts"] == []
 
@@ -179,7 +184,7 @@ def test_gates_of_the_settings_count_and_stay(traffic: Path, tmp_path: Path) -> 
     (route,) = shape_of(tune(*given, "-o", output, "--json"))["routes"]
     settings = load(output)
     again = replay(list(read_recordings(traffic)), ("small", "large"), settings.scripted)
-    assert again.all.cost / 2000 == pytest.approx(route["replayed"]["cost"])
+    assert again.all.cost / TRAFFIC == pytest.approx(route["replayed"]["cost"])
     assert again.all.accuracy == pytest.approx(route["replayed"]["accuracy"])
     assert route["cuts"][0]["fallback"] > 0.4
     small = settings.document.tiers[0].gate
@@ -255,12 +260,33 @@ FILE = "{traffic}"
         pytest.param([FILE, "--tiers", "small,small", *AIM], "twice", id="twice"),
         pytest.param([FILE, *BOTH, *AIM, "--by", "x"], '"task"', id="by"),
         pytest.param([FILE, *BOTH, *AIM, "--labels", "x"], "labels is", id="labels"),
-        pytest.param([FILE, *BOTH, "--max-loss", "7"], "7", id="limit"),
-        pytest.param([FILE, *BOTH, "--max-loss", "0.1", "--confidence", "2"], "2", id="confidence"),
+        pytest.param(
+            [FILE, *BOTH, "--max-loss", "5"],
+            "--max-loss is a share, over 0 and below 1; got 5; 5 % are 0.05",
+            id="limit",
+        ),
+        pytest.param([FILE, *BOTH, "--max-error", "0"], "--max-error is a share", id="nothing"),
+        pytest.param(
+            [FILE, *BOTH, *AIM, "--confidence", "90"], "--confidence is a share", id="confidence"
+        ),
+        pytest.param([FILE, *BOTH, *AIM, "--max-loss", "0.1"], "--aim-loss an estimate", id="both"),
+        pytest.param([FILE, *BOTH, *AIM, "--seed", "-5"], "--seed is a whole", id="seed"),
+        pytest.param([FILE, *BOTH, *AIM, "-o", FILE], "is read here", id="recordings"),
+        pytest.param([FILE, *BOTH, *AIM, "--plot", "x.pdf"], ".svg or .png", id="plot"),
+        pytest.param(
+            [FILE, *BOTH, *AIM, "--plot", "{missing}.svg", "-o", "{missing}.svg"],
+            "both --output and --plot",
+            id="one-file",
+        ),
+        pytest.param([FILE, *BOTH, *AIM, "-o", "{there}"], "--force overwrites it", id="there"),
+        pytest.param(["{there}", *BOTH, *AIM], "there.svg: there is no recording", id="empty"),
+        pytest.param(
+            ["{unlabelled}", *BOTH, *AIM], "unlabelled.jsonl: no recording has a label", id="bare"
+        ),
         pytest.param(["{missing}", *BOTH, *AIM], "No such file", id="missing"),
         pytest.param([FILE, *BOTH, *AIM, "-o", "{missing}/x"], "No such file", id="output"),
         pytest.param(
-            [FILE, *BOTH, *AIM, "-c", "{config}", "-o", "{config}"], "comments", id="same"
+            [FILE, *BOTH, *AIM, "-c", "{config}", "-o", "{config}"], "is read here", id="config"
         ),
         pytest.param([FILE, *BOTH, *AIM, "-c", "{config}"], "has no tier small", id="names"),
     ],
@@ -270,12 +296,61 @@ def test_a_mistake_is_told_in_a_line_and_exits_with_2(
 ) -> None:
     config = tmp_path / "cascade.toml"
     config.write_text('[[tiers]]\nname = "cheap"\n[[tiers.deployments]]\nmodel = "gpt-4.1-nano"\n')
-    places = {"traffic": traffic, "missing": tmp_path / "missing", "config": config}
+    (tmp_path / "there.svg").touch()
+    write_recordings(tmp_path / "unlabelled.jsonl", [unlabelled(each) for each in recorded(3)])
+    places = {
+        "traffic": traffic,
+        "missing": tmp_path / "missing",
+        "config": config,
+        "there": tmp_path / "there.svg",
+        "unlabelled": tmp_path / "unlabelled.jsonl",
+    }
     done = tune(*(part.format(**places) for part in arguments))
     assert done.exit_code == 2, done.output
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert "Traceback" not in done.output
+
+
+def turned_round(given: Recording) -> Recording:
+    small = given.answers["small"]
+    said = json.loads(small.response.text)
+    text = json.dumps({**said, "confidence": 1 - said["confidence"]})
+    answers = {"small": replace(small, response=replace(small.response, text=text))}
+    return replace(given, answers={**given.answers, **answers})
+
+
+def unlabelled(given: Recording) -> Recording:
+    answers = {name: replace(each, correct=None) for name, each in given.answers.items()}
+    return replace(given, answers=answers)
+
+
+def test_files_are_overwritten_where_that_is_said(traffic: Path, tmp_path: Path) -> None:
+    output = tmp_path / "tuned.toml"
+    arguments = (traffic, *BOTH, "--aim-loss", "0.02", "-o", output)
+    assert tune(*arguments).exit_code == 0
+    assert tune(*arguments).exit_code == 2
+    assert tune(*arguments, "--force").exit_code == 0
+
+
+def test_weights_do_not_overwrite_another_file(tmp_path: Path) -> None:
+    """Low is sure here, which only a file of weights can say."""
+    output, weights = tmp_path / "tuned.toml", tmp_path / "tuned-small.json"
+    weights.write_text("precious")
+    turned = tmp_path / "turned.jsonl"
+    write_recordings(turned, [turned_round(each) for each in recorded(400)])
+    done = tune(turned, *BOTH, "--aim-loss", "0.02", "-o", output)
+    assert done.exit_code == 2, done.output
+    assert "tuned-small.json is there already" in done.stderr
+    assert (weights.read_text(), output.exists()) == ("precious", False)
+
+
+def test_names_of_tasks_are_no_markup(tmp_path: Path) -> None:
+    path = tmp_path / "marked.jsonl"
+    write_recordings(path, [replace(each, task="[/bold]x") for each in recorded(300)])
+    done = tune(path, *BOTH, "--aim-loss", "0.05", "--by", "task")
+    assert done.exit_code == 0, done.output
+    assert "[/bold]x" in done.stdout
 
 
 def without(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:

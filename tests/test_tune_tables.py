@@ -22,7 +22,15 @@ from cascade.tuning.results import (
     TaskFigures,
     Tuning,
 )
-from cascade.tuning.wording import asked, certified, promise, saving_per_day, signal_words, total
+from cascade.tuning.wording import (
+    asked,
+    certified,
+    promise,
+    saving_per_day,
+    signal_words,
+    total,
+    writable,
+)
 from gates import AtLeast, Feature, InTask, Learned, QuantileProbability, StatedConfidence
 from gates.learned import Passed
 from tests.tunings import (
@@ -60,8 +68,9 @@ ERROR = Target("max-error", 0.1, 0.95)
     [
         pytest.param(
             tuning(),
-            "With probability 0.9 the accuracy lost against large is at most 0.01 (6,000 labels,"
-            " measured 0.0046; betting bound of Waudby-Smith and Ramdas, fixed-sequence testing).",
+            "With probability 0.9 the accuracy lost against large is at most 0.01 (measured 0.0046"
+            " on the 6,000 labels that test it; betting bound of Waudby-Smith and Ramdas,"
+            " fixed-sequence testing).",
             id="max-loss",
         ),
         pytest.param(
@@ -69,20 +78,21 @@ ERROR = Target("max-error", 0.1, 0.95)
                 replace(ROUTE, promise=Certificate(0.8, 0.7, 0.08, 900, "binomial")), target=ERROR
             ),
             "With probability 0.95 the share of wrong answers among those accepted of small is at"
-            " most 0.1 (900 labels, measured 0.08; exact binomial, Learn-then-Test).",
+            " most 0.1 (measured 0.08 on the 900 labels that test it; exact binomial,"
+            " Learn-then-Test).",
             id="max-error",
         ),
         pytest.param(
             tuning(replace(ROUTE, promise=replace(CERTIFICATE, method="estimate")), target=AIMED),
-            "Aimed at, not certified: the accuracy lost against large is about 0.01 or less (6,000"
-            " labels, measured 0.0046; measured with half a standard error to spare).",
+            "Aimed at, not certified: the accuracy lost against large is about 0.01 or less"
+            " (measured 0.0046 on all 6,000 labels; with half a standard error to spare).",
             id="aim-loss",
         ),
         pytest.param(
             tuning(replace(ROUTE, promise=replace(CERTIFICATE, method="normal"))),
-            "About with probability 0.9 the accuracy lost against large is at most 0.01 (6,000"
-            " labels, measured 0.0046; normal approximation, which may be broken more often than"
-            " said).",
+            "About with probability 0.9 the accuracy lost against large is at most 0.01 (measured"
+            " 0.0046 on the 6,000 labels that test it; normal approximation, which may be broken"
+            " more often than said).",
             id="normal",
         ),
         pytest.param(
@@ -109,8 +119,8 @@ ERROR = Target("max-error", 0.1, 0.95)
         pytest.param(
             tuning(replace(ALONE, promise=CERTIFICATE), target=ERROR),
             "With probability 0.95 the share of wrong answers among those accepted is at most 0.1"
-            " (6,000 labels, measured 0.0046; betting bound of Waudby-Smith and Ramdas,"
-            " fixed-sequence testing).",
+            " (measured 0.0046 on the 6,000 labels that test it; betting bound of Waudby-Smith and"
+            " Ramdas, fixed-sequence testing).",
             id="nothing-cut",
         ),
     ],
@@ -147,8 +157,8 @@ def test_a_pooled_cascade_is_shown_with_all_its_figures() -> None:
     for expected in (
         "cascade small -> large",
         "left out: tiny: with it the cost is 54 %, without it 48 %",
-        "default 6,000 78.4 % 79.0 % 0.60 48.0 % 78.5 % 49.0 %",
-        "judged by: small: logistic model of StatedConfidence(confidence), MeanProbability",
+        "default 6,000 78.5 % 79.0 % 0.55 49.0 % 78.4 % 48.0 %",
+        "judged by: small: Learned, a logistic model of StatedConfidence(confidence), Mean",
         "small 0.8125 0.800 23.0 % 76.0 % - cascading",
         "law 1,101 4.40 56.0 % math 1,351 -0.20 8.0 %",
         "small Learned 0.800 0.930 8.0 % -",
@@ -157,7 +167,7 @@ def test_a_pooled_cascade_is_shown_with_all_its_figures() -> None:
         "best single signal, as right 88.1 % $0.0008811 78.4 %",
         "random routing, as right 109.0 % $0.00109 78.4 %",
         "a perfect gate 49.0 %",
-        "at 1,000 requests a day that saves $0.52 a day, $190 a year",
+        "at 1,000 requests a day that saves $0.51 a day, $186 a year",
         "wrote tuned.toml",
     ):
         assert expected in text
@@ -169,7 +179,6 @@ def test_several_routes_are_shown_side_by_side() -> None:
     for expected in (
         "this holds of each route by itself",
         "law: cascade small -> large",
-        "art: too few labels to cascade this route: ask large",
         "art: not certifiable with 30 labels, about 1,400 needed",
         "all 2,482",
         "law small 0.5 0.800 61.0 % 76.0 % - bypassed",
@@ -178,6 +187,19 @@ def test_several_routes_are_shown_side_by_side() -> None:
     ):
         assert expected in flat
     assert "AUROC: how well" not in flat
+
+
+def test_a_monitor_that_waits_is_shown_with_its_reason() -> None:
+    text = " ".join(shown(tuning(replace(ROUTE, monitor_threshold=0.76))).split())
+    assert "76.0 % - cascading up to 76 %" in text
+    assert "the default, 40 %, would bypass a tier that pays, for a while at least: 23.0 %" in text
+
+
+def test_names_are_no_markup() -> None:
+    route = replace(ROUTE, route="[/bold]a", cuts=(replace(CUT, tier="[b]small"),))
+    text = shown(tuning(route, SHORT))
+    assert "[/bold]a" in text
+    assert "[b]small" in text
 
 
 def test_a_route_that_is_not_cascaded_has_no_gates() -> None:
@@ -204,7 +226,7 @@ def test_what_is_not_known_is_a_dash() -> None:
     route = replace(ROUTE, cuts=(cut,), replayed=None, cost_strongest=0.0, by_task=())
     text = " ".join(shown(tuning(route, ALONE)).split())
     assert "default small 0.8125 - 23.0 % - - cascading" in text
-    assert "default 6,000 78.4 % 79.0 % 0.60 - - -" in text
+    assert "default 6,000 78.4 % 79.0 % 0.60 - 78.4 % -" in text
     alone = " ".join(shown(tuning(route)).split())
     assert "chosen - $0.00048 78.4 %" in alone
 
@@ -226,13 +248,13 @@ def test_a_frontier_may_lack_all_that_can_be_compared() -> None:
     bare = replace(FRONTIER, best_signal=(), random=(), perfect=(), tuned=(Point(1e-3, 0.7),))
     text = shown(tuning(replace(ROUTE, frontier=replace(bare, chosen=None))))
     assert text.count("tuned, other thresholds") == 1
-    assert "perfect" not in text
-    assert "as right" not in shown(tuning(replace(ROUTE, frontier=bare)))
+    assert "a perfect gate" not in text
+    assert ", as right" not in shown(tuning(replace(ROUTE, frontier=bare)))
     early = replace(bare, random=(Point(1e-4, 0.9), Point(1e-3, 0.95)))
     flat = " ".join(shown(tuning(replace(ROUTE, frontier=early))).split())
     assert "random routing, as right 10.0 % $0.0001 90.0 %" in flat
     never = replace(bare, random=(Point(1e-4, 0.5), Point(1e-3, 0.55)))
-    assert "as right" not in shown(tuning(replace(ROUTE, frontier=never)))
+    assert ", as right" not in shown(tuning(replace(ROUTE, frontier=never)))
 
 
 def test_names_cannot_move_the_cursor() -> None:
@@ -254,9 +276,10 @@ def test_json_holds_all_of_it_and_what_follows() -> None:
     assert shape["target"] == {"kind": "max-loss", "limit": 0.01, "confidence": 0.9}
     assert route["cuts"][0]["scorer"]["weights"]["intercept"] == -0.3
     assert route["promise_words"] == words(tuning())
-    assert route["relative_cost"] == pytest.approx(0.48)
-    assert shape["saving_per_day"] == pytest.approx(0.52)
-    assert (shape["certified"], route["cascades"], route["shortfall_words"]) == (True, True, None)
+    assert route["relative_cost"] == pytest.approx(0.49)
+    assert route["relative_cost_on_paper"] == pytest.approx(0.48)
+    assert shape["saving_per_day"] == pytest.approx(0.51)
+    assert (shape["writable"], route["cascades"], route["shortfall_words"]) == (True, True, None)
     assert route["frontier"]["tiers"]["tiny"] == {"cost": 6e-5, "accuracy": 0.61}
     assert shape["total"]["requests"] == 6000
 
@@ -285,13 +308,13 @@ def test_a_signal_of_several_weights_is_named_once_and_tasks_as_one() -> None:
     steps = [Feature(Passed(AtLeast(n / 10, StatedConfidence())), 1.0) for n in (1, 1)]
     found = Learned((*features, *steps, Feature(StatedConfidence(), 0.5)))
     names = "Passed(AtLeast(0.1, StatedConfidence(confidence))), StatedConfidence(confidence)"
-    assert signal_words(found) == f"logistic model of the task, {names}"
+    assert signal_words(found) == f"Learned, a logistic model of the task, {names}"
 
 
 def test_figures_over_all_routes_weigh_them_by_their_requests() -> None:
     routes: tuple[RouteTuning, ...] = (
-        replace(ROUTE, requests=100, accuracy=0.5, cost=1.0),
-        replace(ROUTE, requests=300, accuracy=0.9, cost=2.0, cost_strongest=4.0),
+        replace(ROUTE, requests=100, accuracy=0.5, cost=1.0, replayed=None),
+        replace(ROUTE, requests=300, replayed=Point(2.0, 0.9), cost_strongest=4.0),
     )
     right, cost, _, strongest = total(routes)
     assert [right, cost] == pytest.approx([0.8, 1.75])
@@ -300,7 +323,46 @@ def test_figures_over_all_routes_weigh_them_by_their_requests() -> None:
     assert saving_per_day(tuning()) is None
 
 
-def test_one_certified_route_is_enough_to_write() -> None:
-    assert certified(by_task())
-    assert not certified(tuning(SHORT, SHORT))
+def test_one_route_with_labels_enough_is_enough_to_write() -> None:
+    assert writable(by_task())
+    assert writable(tuning(ALONE))
+    assert not writable(tuning(SHORT, SHORT))
     assert MODEL.name == "Learned"
+
+
+ESTIMATED = replace(ROUTE, promise=replace(CERTIFICATE, method="estimate"))
+BINOMIAL = replace(CERTIFICATE, method="binomial")
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(tuning(), True, id="betting"),
+        pytest.param(tuning(ROUTE, SHORT), True, id="one-of-two"),
+        pytest.param(tuning(replace(ROUTE, promise=BINOMIAL), target=ERROR), True, id="binomial"),
+        pytest.param(
+            replace(tuning(replace(ROUTE, error_promise=BINOMIAL)), error_target=ERROR),
+            True,
+            id="both",
+        ),
+        pytest.param(replace(tuning(), error_target=ERROR), False, id="one-of-both"),
+        pytest.param(tuning(ESTIMATED, target=AIMED), False, id="aim"),
+        pytest.param(
+            replace(tuning(replace(ESTIMATED, error_promise=BINOMIAL)), error_target=ERROR),
+            False,
+            id="aim-beside-errors",
+        ),
+        pytest.param(
+            tuning(replace(ROUTE, promise=replace(CERTIFICATE, method="normal"))),
+            False,
+            id="normal",
+        ),
+        pytest.param(tuning(ROUTE, replace(ROUTE, promise=None)), False, id="no-promise"),
+        pytest.param(tuning(ALONE), False, id="strongest"),
+        pytest.param(tuning(ALONE, target=AIMED), False, id="strongest-for-an-aim"),
+        pytest.param(tuning(SHORT, SHORT), False, id="short"),
+    ],
+)
+def test_certified_means_every_route_with_something_to_lose(found: Tuning, expected: bool) -> None:
+    assert certified(found) is expected
+    assert plain(found)["certified"] is expected

@@ -90,6 +90,63 @@ class TestErrorsOutside:
         assert errors_outside(0.32, 1000, 0.25) == pytest.approx(score, rel=0.03)
 
 
+class TestRangeOf:
+    @given(SHARES, st.integers(1, 100_000))
+    def test_is_as_wide_as_two_standard_errors_of_few_labels(
+        self, expected: float, labels: int
+    ) -> None:
+        low, high = range_of(expected, labels)
+        plain_low, plain_high = range_of(expected)
+        assert 0 <= low <= plain_low <= plain_high <= high <= 1
+        error = math.sqrt(expected * (1 - expected) / labels)
+        if labels >= 100 and 0.1 < expected < 0.9:
+            assert high - expected == pytest.approx(max(SLACK, 2 * error), rel=0.1)
+
+    def test_of_many_labels_is_the_slack_alone(self) -> None:
+        assert range_of(0.25, 10_000) == range_of(0.25)
+
+    def test_of_few_labels_is_wider_at_the_ends_too(self) -> None:
+        assert range_of(0.0, 100)[1] > 0.02
+        assert range_of(1.0, 100)[0] < 0.98
+
+
+class TestLabels:
+    def test_few_are_seldom_contradicted_by_traffic_that_stays_as_it_was(self) -> None:
+        """Expected of 100 labels, the true share being .25 before and after."""
+        left = {None: 0, 100: 0}
+        for run in range(60):
+            chance = Random(run)
+            expected = sum(chance.random() < 0.25 for _ in range(100)) / 100
+            events = [chance.random() < 0.25 for _ in range(2_000)]
+            for labels in left:
+                tuned = TunedRange(expected, labels)
+                rates = [sum(events[at - 200 : at]) / 200 for at in range(200, 2_001, 20)]
+                left[labels] += any(tuned.look(rate, 200) for rate in rates)
+        assert left[None] >= 10
+        assert left[100] <= 6
+
+    def test_of_accepted_answers_are_behind_the_agreement(self) -> None:
+        assert Expected(0.75, 0.9, 400).accepted == 100
+        assert Expected(None, 0.9, 400).accepted == 400
+        assert Expected(0.75, 0.9).accepted is None
+        route = Route("faq", expected_fallback={"weak": 0.5}, expected_labels={"weak": 40})
+        assert route.expected("weak") == Expected(0.5, None, 40)
+        assert route.renamed("other").expected("weak") == Expected()
+
+    @pytest.mark.parametrize(
+        ("labels", "tiers", "words"),
+        [
+            pytest.param({"weak": 0}, None, "1 or more; got 0", id="none"),
+            pytest.param({"weak": 9}, ["strong"], "does not walk: 'weak'", id="unknown"),
+        ],
+    )
+    def test_that_cannot_be_are_refused(
+        self, labels: dict[str, int], tiers: list[str] | None, words: str
+    ) -> None:
+        with pytest.raises(ValueError, match=words):
+            Route("faq", tiers=tiers, expected_labels=labels)
+
+
 class TestTunedRange:
     def test_is_left_once_and_left_again_only_after_a_return(self) -> None:
         tuned = TunedRange(0.2)

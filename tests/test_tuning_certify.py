@@ -1,16 +1,20 @@
 """Chains certified on labels that took no part in choosing them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.tuning._certify import Bounds, Kept, Way, certify
+from cascade.tuning._asked import Asked
+from cascade.tuning._certify import Kept, Way, certify
 from cascade.tuning.results import Certificate, Shortfall
-from cascade.tuning.search import Goal, Leg, outcome
+from cascade.tuning.risk import starting_points
+from cascade.tuning.search import Goal, Leg, walked
 from cascade.tuning.sheet import Floats
 
-BOUNDS = Bounds(0.05, None, 0.9, 0)
+LOSS_ASKED = Asked(0.05, None, 0.9, certain=True, seed=0)
 
 
 def drawn(rows: int, seed: int = 0, tiers: int = 2) -> list[Leg]:
@@ -47,14 +51,14 @@ def test_at_every_point_of_the_way_the_chain_accepts_what_the_score_says(
     for score in np.unique(way.scores[~np.isnan(way.scores)]):
         thresholds = way.thresholds(float(score))
         chain = [*legs[: len(thresholds)], legs[-1]]
-        accepted = outcome(chain, thresholds).answered < len(thresholds)
+        accepted = walked(chain, thresholds).answered < len(thresholds)
         assert np.array_equal(accepted, way.scores >= score)
-        assert np.array_equal(outcome(chain, thresholds).answered[accepted], way.place[accepted])
+        assert np.array_equal(walked(chain, thresholds).answered[accepted], way.place[accepted])
 
 
 def test_a_pair_is_certified_as_far_as_the_labels_allow_beyond_the_chosen_threshold() -> None:
     legs = drawn(5_000)
-    kept = certify(legs, (0.99,), goal(legs), BOUNDS, ends_strongest=True)
+    kept = certify(legs, (0.99,), goal(legs), LOSS_ASKED, chosen_on=legs, ends_strongest=True)
     assert isinstance(kept, Kept)
     assert kept.cuts == 1
     assert kept.thresholds[0] < 0.9
@@ -66,7 +70,7 @@ def test_a_pair_is_certified_as_far_as_the_labels_allow_beyond_the_chosen_thresh
 
 def test_too_few_labels_certify_nothing() -> None:
     legs = drawn(30)
-    found = certify(legs, (0.5,), goal(legs), BOUNDS, ends_strongest=True)
+    found = certify(legs, (0.5,), goal(legs), LOSS_ASKED, chosen_on=legs, ends_strongest=True)
     assert isinstance(found, Shortfall)
     assert found.labels == 30
     assert found.needed is not None
@@ -75,17 +79,17 @@ def test_too_few_labels_certify_nothing() -> None:
 
 def test_a_chain_of_three_keeps_its_first_cut_and_certifies_the_second() -> None:
     legs = drawn(8_000, tiers=3)
-    kept = certify(legs, (0.97, 0.9), goal(legs), BOUNDS, ends_strongest=True)
+    kept = certify(legs, (0.97, 0.9), goal(legs), LOSS_ASKED, chosen_on=legs, ends_strongest=True)
     assert isinstance(kept, Kept)
     assert kept.cuts == 2
     assert kept.thresholds[0] == 0.97
-    losses = goal(legs).strongest - outcome(legs, kept.thresholds).correct
+    losses = goal(legs).strongest - walked(legs, kept.thresholds).correct
     assert losses.mean() <= 0.05
 
 
 def test_a_chain_whose_first_cut_is_all_that_holds_is_shortened() -> None:
     legs = drawn(4_000, tiers=3)
-    kept = certify(legs, (0.2, 0.9), goal(legs), BOUNDS, ends_strongest=True)
+    kept = certify(legs, (0.2, 0.9), goal(legs), LOSS_ASKED, chosen_on=legs, ends_strongest=True)
     assert isinstance(kept, Kept)
     assert kept.cuts == 1
     assert kept.thresholds[0] > 0.2
@@ -93,12 +97,21 @@ def test_a_chain_whose_first_cut_is_all_that_holds_is_shortened() -> None:
 
 def test_the_strongest_tier_alone_needs_no_certificate() -> None:
     legs = drawn(10)[-1:]
-    assert certify(legs, (), goal(legs), BOUNDS, ends_strongest=True) == Kept(0, (), None, None)
+    assert certify(legs, (), goal(legs), LOSS_ASKED, chosen_on=legs, ends_strongest=True) == Kept(
+        0, (), None, None
+    )
 
 
 def test_errors_are_certified_among_accepted_answers() -> None:
     legs = drawn(5_000)
-    kept = certify(legs, (0.5,), goal(legs), Bounds(None, 0.1, 0.9, 0), ends_strongest=True)
+    kept = certify(
+        legs,
+        (0.5,),
+        goal(legs),
+        Asked(None, 0.1, 0.9, certain=True, seed=0),
+        chosen_on=legs,
+        ends_strongest=True,
+    )
     assert isinstance(kept, Kept)
     assert kept.loss is None
     assert kept.error is not None
@@ -110,9 +123,9 @@ def test_errors_are_certified_among_accepted_answers() -> None:
 
 def test_of_both_bounds_the_stricter_threshold_is_kept() -> None:
     legs = drawn(5_000)
-    both = Bounds(0.05, 0.1, 0.9, 0)
-    kept = certify(legs, (0.5,), goal(legs), both, ends_strongest=True)
-    alone = certify(legs, (0.5,), goal(legs), BOUNDS, ends_strongest=True)
+    both = Asked(0.05, 0.1, 0.9, certain=True, seed=0)
+    kept = certify(legs, (0.5,), goal(legs), both, chosen_on=legs, ends_strongest=True)
+    alone = certify(legs, (0.5,), goal(legs), LOSS_ASKED, chosen_on=legs, ends_strongest=True)
     assert isinstance(kept, Kept)
     assert isinstance(alone, Kept)
     assert kept.thresholds[0] > alone.thresholds[0]
@@ -131,11 +144,18 @@ def test_a_loss_and_errors_that_hold_nowhere_together_are_no_promise() -> None:
     weak = Leg(scores, right, np.ones(rows), np.ones(rows))
     strong = Leg(np.full(rows, -np.inf), last, np.ones(rows), np.ones(rows))
     found = [
-        certify([weak, strong], (0.5,), goal([weak, strong]), bounds, ends_strongest=True)
-        for bounds in (
-            Bounds(0.0015, None, 0.9, 0),
-            Bounds(None, 0.1, 0.9, 0),
-            Bounds(0.0015, 0.1, 0.9, 0),
+        certify(
+            [weak, strong],
+            (0.5,),
+            goal([weak, strong]),
+            asked,
+            chosen_on=[weak, strong],
+            ends_strongest=True,
+        )
+        for asked in (
+            Asked(0.0015, None, 0.9, certain=True, seed=0),
+            Asked(None, 0.1, 0.9, certain=True, seed=0),
+            Asked(0.0015, 0.1, 0.9, certain=True, seed=0),
         )
     ]
     assert [type(each) for each in found] == [Kept, Kept, Shortfall]
@@ -143,8 +163,8 @@ def test_a_loss_and_errors_that_hold_nowhere_together_are_no_promise() -> None:
 
 def test_an_aim_beside_certified_errors_is_only_estimated() -> None:
     legs = drawn(5_000)
-    bounds = Bounds(0.05, 0.2, 0.9, 0, certain=False)
-    kept = certify(legs, (0.5,), goal(legs), bounds, ends_strongest=True)
+    asked = Asked(0.05, 0.2, 0.9, certain=False, seed=0)
+    kept = certify(legs, (0.5,), goal(legs), asked, chosen_on=legs, ends_strongest=True)
     assert isinstance(kept, Kept)
     assert isinstance(kept.loss, Certificate)
     assert kept.loss.method == "estimate"
@@ -154,9 +174,16 @@ def test_an_aim_out_of_reach_is_a_shortfall() -> None:
     rows = 200
     weak = Leg(np.ones(rows), np.zeros(rows), np.ones(rows), np.ones(rows))
     strong = Leg(np.full(rows, -np.inf), np.ones(rows), np.ones(rows), np.ones(rows))
-    bounds = Bounds(0.05, None, 0.9, 0, certain=False)
-    found = certify([weak, strong], (0.5,), goal([weak, strong]), bounds, ends_strongest=True)
-    assert found == Shortfall(rows, None)
+    asked = Asked(0.05, None, 0.9, certain=False, seed=0)
+    found = certify(
+        [weak, strong],
+        (0.5,),
+        goal([weak, strong]),
+        asked,
+        chosen_on=[weak, strong],
+        ends_strongest=True,
+    )
+    assert str(found) == "no threshold meets the aim with 200 labels"
 
 
 @pytest.mark.parametrize("cuts", [0, 1])
@@ -165,12 +192,14 @@ def test_a_chain_that_ends_before_the_strongest_tier_is_tested_as_a_whole(cuts: 
     chance = np.random.default_rng(1)
     flips = chance.random(5_000) < 0.01
     strongest = np.where(flips, 1.0, legs[-1].correct)
-    kept = certify(legs, (0.9,) * cuts, goal(legs, strongest), BOUNDS, ends_strongest=False)
+    kept = certify(
+        legs, (0.9,) * cuts, goal(legs, strongest), LOSS_ASKED, chosen_on=legs, ends_strongest=False
+    )
     assert isinstance(kept, Kept)
     assert kept.cuts == cuts
     assert kept.loss is not None
     assert kept.loss.labels == 5_000
-    losses = strongest - outcome(legs, kept.thresholds).correct
+    losses = strongest - walked(legs, kept.thresholds).correct
     assert losses.mean() <= 0.05
     assert kept.loss.measured == pytest.approx(losses.mean())
 
@@ -179,13 +208,93 @@ def test_a_last_tier_that_loses_too_much_is_not_certified() -> None:
     legs = drawn(2_000)
     strongest = np.ones(2_000)
     last = Leg(legs[-1].scores, np.zeros(2_000), np.ones(2_000), np.ones(2_000))
-    found = certify([last], (), goal([last], strongest), BOUNDS, ends_strongest=False)
+    found = certify(
+        [last], (), goal([last], strongest), LOSS_ASKED, chosen_on=[last], ends_strongest=False
+    )
     assert isinstance(found, Shortfall)
 
 
 def test_a_cut_that_accepts_nothing_certifies_the_last_tier_alone() -> None:
     legs = drawn(2_000)
     silent = Leg(np.full(2_000, -np.inf), np.ones(2_000), np.ones(2_000), np.ones(2_000))
-    found = certify([silent, legs[-1]], (0.5,), goal(legs), BOUNDS, ends_strongest=False)
+    found = certify(
+        [silent, legs[-1]],
+        (0.5,),
+        goal(legs),
+        LOSS_ASKED,
+        chosen_on=[silent, legs[-1]],
+        ends_strongest=False,
+    )
     assert isinstance(found, Kept)
     assert found.cuts == 0
+
+
+def test_each_certificate_tells_what_the_kept_threshold_does_to_the_labels() -> None:
+    """The stricter of two targets decides; the laxer one's own threshold is not kept."""
+    legs = drawn(5_000)
+    asked = Asked(0.05, 0.1, 0.9, certain=True, seed=0)
+    kept = certify(legs, (0.5,), goal(legs), asked, chosen_on=drawn(500, 7), ends_strongest=True)
+    assert isinstance(kept, Kept)
+    assert kept.loss is not None
+    assert kept.error is not None
+    accepted = legs[0].scores >= kept.thresholds[0]
+    lost = (legs[-1].correct - legs[0].correct) * accepted
+    assert kept.loss.measured == pytest.approx(lost.mean())
+    assert kept.error.measured == pytest.approx(1 - legs[0].correct[accepted].mean())
+    assert kept.loss.accepted == kept.error.accepted == pytest.approx(accepted.mean())
+
+
+@pytest.mark.parametrize(
+    "asked", [LOSS_ASKED, Asked(None, 0.1, 0.9, certain=True, seed=0)], ids=["loss", "error"]
+)
+def test_what_is_tested_is_fixed_by_the_rows_that_chose_the_chain(asked: Asked) -> None:
+    """A chain that ends before the strongest tier is tested at their points alone."""
+    legs, before = drawn(4_000), drawn(300, 7)
+    ends = asked.error is not None
+    strongest = np.where(np.random.default_rng(1).random(4_000) < 0.01, 1.0, legs[-1].correct)
+    kept = certify(
+        legs, (0.5,), goal(legs, strongest), asked, chosen_on=before, ends_strongest=ends
+    )
+    assert isinstance(kept, Kept)
+    if ends:
+        assert kept.error is not None
+        begun = starting_points(before[0].scores, 4_000)
+        reached = [legs[0].scores[legs[0].scores >= each].min() for each in begun]
+        assert kept.error.strictest in reached
+    else:
+        assert kept.thresholds[0] in before[0].scores
+
+
+def test_starts_that_no_row_reaches_certify_nothing() -> None:
+    legs = drawn(1_000)
+    above = [replace(drawn(100, 7)[0], scores=np.full(100, 2.0)), drawn(100, 7)[-1]]
+    asked = Asked(None, 0.1, 0.9, certain=True, seed=0)
+    found = certify(legs, (0.5,), goal(legs), asked, chosen_on=above, ends_strongest=True)
+    assert isinstance(found, Shortfall)
+
+
+def test_unequal_weights_start_where_their_own_rows_say() -> None:
+    legs = drawn(5_000)
+    weighted = replace(goal(legs), weights=np.where(np.arange(5_000) % 2, 1.0, 2.0))
+    asked = Asked(None, 0.1, 0.9, certain=True, seed=0)
+    above = [replace(drawn(100, 7)[0], scores=np.full(100, 2.0)), drawn(100, 7)[-1]]
+    kept = certify(legs, (0.5,), weighted, asked, chosen_on=above, ends_strongest=True)
+    assert isinstance(kept, Kept)
+
+
+@given(st.data())
+def test_thresholds_are_the_same_point_on_another_way(data: st.DataObject) -> None:
+    values = st.sampled_from([-np.inf, 0.1, 0.2, 0.3, 0.5])
+    one, other = (
+        [
+            Leg(np.array(data.draw(st.lists(values, min_size=9, max_size=9))), *[np.ones(9)] * 3)
+            for _ in range(3)
+        ]
+        for _ in range(2)
+    )
+    way, chosen = Way(one, (0.3, 0.2)), Way(other, (0.3, 0.2))
+    for score in np.unique(chosen.scores[~np.isnan(chosen.scores)]):
+        thresholds = chosen.thresholds(float(score))
+        chain = [*one[: len(thresholds)], one[-1]]
+        accepted = walked(chain, thresholds).answered < len(thresholds)
+        assert np.array_equal(way.scores >= way.score(thresholds), accepted)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from cascade.tuning._asked import Asked
 from cascade.tuning._choice import LEAST_SAVING, Candidates, Chain, choose, dropped
 from cascade.tuning._scorings import scorings
-from cascade.tuning._settle import Asked, goal_of
+from cascade.tuning._settle import goal_of
 from cascade.tuning.results import Dropped
 from tests.made import Made, rows_of, sheet
 

@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from cascade import Scripted
 from cascade.app.cli import app
 from cascade.config import Settings, load, parse
 from cascade.errors import ConfigError
+from cascade.policy.monitor import MonitorSettings
 from cascade.tuning._toml import Place, dumps
-from cascade.tuning.results import Tuning
+from cascade.tuning.results import TaskFigures, Tuning
 from cascade.tuning.writing import Configuration, configuration, write
 from gates import (
     AtLeast,
@@ -115,20 +117,65 @@ def test_the_evidence_stands_in_comments() -> None:
         "6,000 labelled requests of traffic.jsonl",
         "labels: as recorded; seed 7",
         "left out: tiny: with it the cost is 54 %, without it 48 %",
-        "cost 48.0 % of the strongest tier's",
-        "replayed with fallback monitors: $0.00049 a request, right 78.45 %",
-        "law: 4.40 points lost, escalated 56.0 % (1,101 requests) math:",
-        "saving at 1,000 requests a day, on paper: $0.52 a day",
+        "cost 49.0 % (on paper 48.0 %) of the strongest tier's ($0.00049 against $0.001 a request)",
+        "right 78.5 % (on paper 78.4 %) against 79.0 %",
+        "law: 0.044 of accuracy lost, 0.56 escalated (1,101 requests) math:",
+        "saving at 1,000 requests a day: $0.51 a day",
         "logistic model of StatedConfidence(confidence), MeanProbability, AUROC 0.800",
         "23.0 % of small expected to escalate; saves money up to 76.0 %",
     ):
         assert words in found
 
 
+def test_tasks_of_a_few_requests_are_told_together() -> None:
+    few = tuple(TaskFigures(task, 10, loss, {}) for task, loss in (("a", 0.5), ("b", 0.0)))
+    route = replace(ROUTE, by_task=(*ROUTE.by_task, *few))
+    found = comments_of(configuration(tuning(route)))
+    assert "2 tasks of fewer than 30 requests: 0.25 of accuracy lost (20 requests)" in found
+
+
+def test_what_the_whole_file_loses_beyond_its_promise_is_said() -> None:
+    found = comments_of(configuration(tuning(replace(ROUTE, accuracy=0.775))))
+    assert "over all 6,000 labelled requests 0.015 of accuracy is lost, more than 0.01" in found
+    assert "is lost, more than" not in comments_of(configuration(tuning()))
+
+
+@pytest.mark.parametrize(
+    ("before", "place"),
+    [
+        pytest.param(None, "routes", id="new"),
+        pytest.param("[monitor]\nwindow = 300\n", "routes", id="shared"),
+        pytest.param('routes = "auto"\n', "all", id="auto"),
+    ],
+)
+def test_a_route_whose_tier_pays_gets_a_monitor_that_waits(
+    before: str | None, place: str, tmp_path: Path
+) -> None:
+    found = tuning(replace(ROUTE, monitor_threshold=0.76))
+    head, tail = (before, "") if place == "all" else ("", before)
+    given = None if before is None else parse(f"{head}{GIVEN}{tail}")
+    settings = settings_of(configuration(found, settings=given), tmp_path)
+    assert "saves money up to 76 %" in comments_of(configuration(found, settings=given))
+    if place == "all":
+        assert settings.document.monitor == MonitorSettings(threshold=0.76)
+    else:
+        window = 200 if before is None else 300
+        wanted = MonitorSettings(threshold=0.76, window=window)
+        assert routes_of(settings)["default"].monitor == wanted
+
+
+def test_by_task_each_route_has_its_own_monitor(tmp_path: Path) -> None:
+    law, math, art = by_task().routes
+    found = tuning(replace(law, monitor_threshold=0.7), math, art)
+    routes = routes_of(settings_of(configuration(found), tmp_path))
+    assert routes["law"].monitor == MonitorSettings(threshold=0.7)
+    assert routes["math"].monitor is None
+
+
 def test_by_task_the_evidence_stands_with_each_route() -> None:
     found = configuration(by_task()).text
-    before = found.split('name = "math"')[0]
-    assert "the fallback monitor is" in before
+    before = found.split('name = "math"')[0].replace("#", "").split()
+    assert "falls back too often for the fallback monitor" in " ".join(before)
     assert "not certifiable with 30 labels, about 1,400 needed" in found
     assert "this holds of each route by itself" in found
 
@@ -417,11 +464,89 @@ def test_gates_of_tiers_that_a_route_asks_no_more_go_with_them(tmp_path: Path) -
     assert (art.tiers, art.gates) == (("large",), {})
 
 
-def test_the_default_routes_own_gate_gives_way_to_the_tiers(tmp_path: Path) -> None:
-    extra = '[[routes]]\nname = "default"\n[[routes.gates.small]]\ngate = "Complete"\n'
+DEFAULT = '[[routes]]\nname = "default"\n[[routes.gates.small]]\ngate = "Complete"\n'
+
+
+def test_the_cut_stands_behind_the_default_routes_own_gate(tmp_path: Path) -> None:
+    settings = tuned(tuning(), GIVEN + DEFAULT, tmp_path)
+    own = routes_of(settings)["default"].gates["small"]
+    assert [gate.name for gate in own.gates] == ["Complete", f"AtLeast(0.8125, {MODEL.name})"]
+    assert gates_of(settings) == gates_of(parse(GIVEN))
+
+
+def test_routes_that_were_not_tuned_stay_as_they_are(tmp_path: Path) -> None:
+    extra = '[[routes]]\nname = "poetry"\n'
     settings = tuned(tuning(), GIVEN + extra, tmp_path)
-    assert routes_of(settings)["default"].gates == {}
-    assert gates_of(settings)["small"].gates[2] == AtLeast(0.8125, MODEL)
+    assert gates_of(settings) == gates_of(parse(GIVEN))
+    routes = routes_of(settings)
+    assert routes["poetry"].gates == {}
+    assert routes["default"].gates["small"].gates[2] == AtLeast(0.8125, MODEL)
+    assert "23.0 % of small expected to escalate" in comments_of(configuration(tuning()))
+
+
+def test_a_new_route_is_a_copy_of_the_default_one(tmp_path: Path) -> None:
+    settings = tuned(by_task(), GIVEN + DEFAULT + "[routes.parameters]\nseed = 7\n", tmp_path)
+    math = routes_of(settings)["math"]
+    assert math.parameters == {"seed": 7}
+    assert math.gates["small"].gates[0].name == "Complete"
+    assert routes_of(settings)["default"].gates["small"].name == "Complete"
+
+
+def test_a_route_of_several_tasks_gives_each_new_one_the_gates_that_it_had(tmp_path: Path) -> None:
+    extra = """
+[[routes]]
+name = "art"
+tasks = ["art", "law"]
+[[routes.gates.small]]
+gate = "Complete"
+"""
+    routes = routes_of(tuned(by_task(), GIVEN + extra, tmp_path))
+    assert (routes["art"].serves, routes["law"].serves) == (("art",), ("law",))
+    assert routes["art"].gates == {}
+    assert routes["law"].gates["small"].gates[0].name == "Complete"
+
+
+def test_the_default_route_stays_where_all_its_tasks_have_routes(tmp_path: Path) -> None:
+    extra = '[[routes]]\nname = "default"\ntasks = ["law"]\ntimeout = 7\n'
+    routes = routes_of(tuned(by_task(), GIVEN + extra, tmp_path))
+    assert (routes["default"].serves, routes["law"].timeout) == ((), 7)
+
+
+def test_gates_that_are_one_for_all_give_their_parts(tmp_path: Path) -> None:
+    parts = 'gates = [{ gate = "AllOf", gates = [{ gate = "Complete" }, %s] }]'
+    cut = '{ gate = "AtLeast", threshold = 0.4, scorer = { scorer = "MeanProbability" } }'
+    given = f'[[tiers]]\nname = "small"\n{parts % cut}\n[[tiers]]\nname = "large"\n'
+    small = gates_of(tuned(tuning(), given, tmp_path))["small"]
+    assert small.gates[1:] == (AtLeast(0.8125, MODEL),)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param("", id="tier"),
+        pytest.param('routes = "auto"\n', id="auto"),
+        pytest.param(None, id="route"),
+    ],
+)
+async def test_nobody_is_asked_after_the_new_last_tier_which_so_has_no_gate(
+    extra: str | None, tmp_path: Path
+) -> None:
+    route = replace(ALONE, tiers=("small",), accuracy=0.8)
+    bare = '[[tiers]]\nname = "small"\n[[tiers]]\nname = "large"\n'
+    given = bare + DEFAULT if extra is None else extra + GIVEN
+    settings = tuned(tuning(route), given, tmp_path)
+    mute = Scripted(lambda _: "")
+    async with settings.scripted(dict.fromkeys(settings.tiers, mute)) as cascade:
+        result = await cascade.run("?")
+    assert (result.tier, result.text, result.accepted) == ("small", "", True)
+
+
+def test_the_rates_say_on_how_many_labels_they_rest(tmp_path: Path) -> None:
+    route = replace(ROUTE, cuts=(replace(CUT, labels=4000),))
+    default = routes_of(settings_of(configuration(tuning(route)), tmp_path))["default"]
+    assert default.expected_labels == {"small": 4000}
+    assert "expected_labels" not in configuration(tuning()).text
 
 
 def test_agreement_that_was_measured_is_expected(tmp_path: Path) -> None:

@@ -1,12 +1,26 @@
 """Least squares of gain per cost, written as a learned scorer."""
 
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from cascade.tuning._figures import auroc
 from cascade.tuning._gain import FOLDS, LABEL, LEAST, cross_fit_per_cost
+from cascade.tuning._logistic import Fitted, cross_fit
 from cascade.tuning._scorings import directed, scorings
 from cascade.tuning.sheet import Column, Floats, Sheet
-from gates import InTask, MeanProbability, OutputTokens, Scorer, StatedConfidence, TextLength
+from gates import (
+    InTask,
+    MeanProbability,
+    OutputTokens,
+    QuantileProbability,
+    Scorer,
+    StatedConfidence,
+    TextLength,
+)
 
 TIERS = ("small", "large")
 
@@ -79,6 +93,41 @@ def test_scores_of_a_row_come_from_a_fit_without_it() -> None:
     assert other is not None
     assert one.scores[0] == other.scores[0]
     assert np.mean(one.scores == other.scores) == pytest.approx(1 / FOLDS, abs=0.01)
+
+
+def test_signals_and_steps_are_chosen_without_the_rows_that_are_scored() -> None:
+    """Among 40 signals that say nothing the best six by all labels would seem to say something."""
+    chance = np.random.default_rng(3)
+    rows = 100
+    right = (chance.random(rows) < 0.5).astype(np.float64)
+    found = []
+    for seed in range(30):
+        signals: dict[Scorer, Floats] = {
+            QuantileProbability(0.01 * at): chance.random(rows) for at in range(1, 41)
+        }
+        fitted = cross_fit_per_cost(sheet(rows, signals, correct=right), *TIERS, seed=seed)
+        assert fitted is not None
+        found.append(auroc(fitted.scores, right) or 0.5)
+    assert np.mean(found) == pytest.approx(
+        0.5, abs=3 * float(np.std(found)) / math.sqrt(len(found))
+    )
+
+
+@pytest.mark.parametrize("learn", [cross_fit, cross_fit_per_cost])
+def test_a_right_answer_of_the_wrong_form_is_no_gain(learn: Callable[..., Fitted | None]) -> None:
+    signals, right = drawn()
+    made = sheet(400, signals, correct=right)
+    misfit = np.arange(400) % 2 == 0
+    strong = made.columns["large"]
+    wrong = replace(strong, correct=np.where(misfit, 0.0, strong.correct))
+    unfit = replace(strong, fits=~misfit)
+    one, other = (
+        learn(replace(made, columns={**made.columns, "large": each}), *TIERS)
+        for each in (wrong, unfit)
+    )
+    assert one is not None
+    assert other is not None
+    assert one.learned == other.learned
 
 
 def test_an_escalation_that_costs_less_is_preferred() -> None:

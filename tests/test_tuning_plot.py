@@ -197,3 +197,9 @@ def test_another_missing_module_is_not_blamed_on_the_extra(
     without("warnings", monkeypatch)
     with pytest.raises(ModuleNotFoundError, match="warnings"):
         write_plot(tuning(), tmp_path / "x.png")
+
+
+def test_costs_that_no_axis_can_show_are_told() -> None:
+    far = replace(ROUTE, cost_strongest=1e-310)
+    with pytest.raises(ConfigError, match="route default: its costs are too far apart"):
+        panels_of(tuning(far))

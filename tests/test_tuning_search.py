@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.walks import cut_gate, pooled, unwatched, walk
 from cascade import RecordedAnswer, Recording, Response
 from cascade.plan import DEFAULT_GATE
-from cascade.tuning._verify import cut_gate, pooled, unwatched, walk
-from cascade.tuning.search import Found, Goal, Leg, Outcome, leg, outcome, search, served, sweep
+from cascade.tuning.search import Found, Goal, Leg, Walked, leg, search, served, sweep, walked
 from cascade.tuning.sheet import Floats, sheet_of
 from gates import (
     Feature,
@@ -81,7 +81,7 @@ def test_a_chain_does_by_search_what_it_does_in_the_engine(data: st.DataObject) 
         data.draw(st.sampled_from([0.5, *each[np.isfinite(each)].tolist()])) for each in scores
     ]
     legs = [leg(column, own) for column, own in zip(columns, scores, strict=False)]
-    found = outcome([*legs, leg(columns[-1])], thresholds)
+    found = walked([*legs, leg(columns[-1])], thresholds)
     cuts = zip(tiers, scorers, thresholds, strict=False)
     gates = {tier: cut_gate(DEFAULT_GATE, scorer, at) for tier, scorer, at in cuts}
     replayed = walk(recordings, tiers, [pooled(tiers, gates)], monitor=unwatched(), auto=True)
@@ -114,7 +114,7 @@ def legs_of(data: st.DataObject, tiers: int, rows: int) -> list[Leg]:
 
 def keeps(goal: Goal, legs: Sequence[Leg], thresholds: tuple[float, ...]) -> bool:
     """The goal, written down once more as plainly as can be."""
-    result = outcome(legs, thresholds)
+    result = walked(legs, thresholds)
     weights = goal.weights
     losses = goal.strongest - result.correct
     mean = float(np.average(losses, weights=weights))
@@ -148,7 +148,7 @@ def test_of_two_tiers_the_search_finds_the_cheapest_threshold_there_is(
     )
     found = search(legs, goal)
     possible = [(each,) for each in legs[0].thresholds if keeps(goal, legs, (float(each),))]
-    costs = [np.average(outcome(legs, each).cost, weights=goal.weights) for each in possible]
+    costs = [np.average(walked(legs, each).cost, weights=goal.weights) for each in possible]
     if found is None:
         assert not possible
     else:
@@ -169,9 +169,9 @@ def test_of_more_tiers_it_finds_thresholds_that_keep_the_goal_and_their_cost(
         assert not possible
         return
     assert keeps(goal, legs, found.thresholds)
-    assert found.cost == pytest.approx(outcome(legs, found.thresholds).cost.mean())
+    assert found.cost == pytest.approx(walked(legs, found.thresholds).cost.mean())
     # So few scores are all on the grid, so that nothing is missed.
-    assert found.cost == pytest.approx(min(outcome(legs, each).cost.mean() for each in possible))
+    assert found.cost == pytest.approx(min(walked(legs, each).cost.mean() for each in possible))
 
 
 def test_the_strongest_tier_alone_keeps_every_loss() -> None:
@@ -220,5 +220,5 @@ def test_an_answer_that_fails_the_hard_gate_is_never_accepted_and_the_last_must_
 
 
 def test_the_rows_that_reach_a_tier_are_those_no_earlier_one_answered() -> None:
-    found = Outcome(np.array([0, 1, 2]), np.ones(3), np.ones(3), np.ones(3))
+    found = Walked(np.array([0, 1, 2]), np.ones(3), np.ones(3), np.ones(3))
     assert found.reaching(1).tolist() == [False, True, True]

@@ -32,7 +32,7 @@ comes about, `cascade.reports.figures` says under the same names:
     TIER     {route, tier, answered, share, turns, skipped, fallback: SHARE, monitored, threshold,
              threshold_from, cost_break_even, latency_break_even, cost, unpriced, turn_cost,
              onward_cost, seconds: SPREAD, phase, false_accepts: SHARE, expected_fallback,
-             expected_agreement}
+             expected_agreement, expected_labels}
     CALLS    {model, deployment, calls, outcomes: {outcome: count}, errors: {kind: count}, cost,
              unpriced, input_tokens, output_tokens, seconds: SPREAD}
     SHARE    {hits, total, share, low, high}: the interval is Wilson's at 95 %

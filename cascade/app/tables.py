@@ -10,15 +10,11 @@ from rich.text import Text
 from cascade.app.demo import Demo, RouteSummary
 from cascade.policy.monitor import MonitorSettings, MonitorState
 from cascade.replay import Replay, Summary, TierSummary
+from cascade.tuning.wording import percent as percent
 from cascade.watch import MonitorChange
 
 MAX_CHANGES = 12
 """Changes of phase that are shown of a long history: the first ones."""
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """A share as people read it, a dash where it is unknown."""
-    return "-" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def dollars(cost: float | None) -> str:

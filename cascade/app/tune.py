@@ -1,19 +1,22 @@
 """`cascade tune`: thresholds and tiers from recordings, with a statement that holds.
 
 Tables and sentences go to stdout; the settings, and the weights of learned scorers beside them, to
-the file after -o. Exit codes: 0 done, "do not cascade this route" included; 1 nothing could be
-certified with so many labels, and no file was written; 2 a mistake in the arguments or a file.
+the file after -o. Exit codes: 0 done, "do not cascade this route" included; 1 the labels suffice
+for no route, and no file was written; 2 a mistake in the arguments or a file.
 
 `--json` prints one object on stdout, whose shape is version 1: what `cascade.tuning.results.Tuning`
 holds, under the same names, costs in USD a request and shares from 0 to 1, and on top:
 
     version        1
     files          paths of the files that were written
-    certified      whether any route got a threshold or an answer without one
+    writable        whether any route got a threshold, or the answer to do without: exit code 0
+    certified      whether all that was asked for is certified of every route that is not just the
+                   strongest tier's; false for an aim, and where there is no such route
     saving_per_day USD at --requests-per-day, null without it
     total          {requests, accuracy, cost, accuracy_strongest, cost_strongest} over all routes
     routes         each with advice and promise_words (for people), shortfall_words (or null),
                    cascades, relative_cost (to the strongest tier alone; null where that is free)
+                   as replayed with fallback monitors, relative_cost_on_paper without any
 
 A scorer is {name, signal} as weight files write it, a learned one {name, weights}.
 """
@@ -22,6 +25,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -34,10 +38,11 @@ from cascade.app.tier_names import named_tiers
 from cascade.app.tune_sources import Wanted, from_audit, from_recordings, require_tiers
 from cascade.app.tune_tables import print_tuning
 from cascade.config import load
+from cascade.errors import ConfigError
 from cascade.tuning._plain import plain
 from cascade.tuning.plot import write_plot
 from cascade.tuning.results import Tuning
-from cascade.tuning.wording import certified
+from cascade.tuning.wording import writable
 from cascade.tuning.writing import configuration, write
 
 T = TypeVar("T")
@@ -98,6 +103,9 @@ def tune(
         Path | None, typer.Option("--output", "-o", help="The settings file to write.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random number.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files that are there already.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Choose gates, thresholds and tiers on recorded traffic, and say what that promises."""
@@ -113,9 +121,11 @@ def tune(
         seed=seed,
     )
     with told():
-        settings = None if config is None else load(config)
         wanted.check()
-        _refuse_same(output, config)
+        spared = Spared(tuple(filter(None, (recordings, config, audit))), force)
+        spared.require_free(*filter(None, (output, plot)))
+        _require_plottable(plot)
+        settings = None if config is None else load(config)
         if audit is None:
             models = _models(tiers)
             require_tiers(settings, models)
@@ -132,13 +142,14 @@ def tune(
         files += _written(
             found,
             output,
+            spared,
             settings=settings,
             models=models,
             source=source.name,
             latency_objective=latency_objective,
         )
     _print(found, files, as_json)
-    raise typer.Exit(0 if certified(found) else 1)
+    raise typer.Exit(0 if writable(found) else 1)
 
 
 def _models(text: str) -> dict[str, str]:
@@ -160,19 +171,41 @@ def _refuse(given: Mapping[str, object]) -> None:
             raise ValueError(f"--from-audit takes no {name}: it tests the gates of --config")
 
 
-def _refuse_same(output: Path | None, config: Path | None) -> None:
-    if output is not None and config is not None and output.resolve() == config.resolve():
-        raise ValueError("--output is the file of --config, whose comments would be lost")
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """Files that are not to be overwritten: what is read, always; others unless `force` is set."""
+
+    read: tuple[Path, ...]
+    force: bool
+
+    def require_free(self, *files: Path) -> None:
+        """Raise ConfigError where one of these files may not be written, or two are one."""
+        places = [file.resolve() for file in files]
+        if len(set(places)) < len(places):
+            raise ConfigError(f"{files[-1]} cannot be both --output and --plot")
+        for file, place in zip(files, places, strict=True):
+            if place in [each.resolve() for each in self.read]:
+                raise ConfigError(f"{file} is read here: name another file to write")
+            if file.exists() and not self.force:
+                raise ConfigError(f"{file} is there already: --force overwrites it")
 
 
-def _written(found: Tuning, path: Path | None, **given: Any) -> tuple[Path, ...]:
-    """The settings with their weights; none where nothing was certified."""
+def _require_plottable(plot: Path | None) -> None:
+    if plot is not None and plot.suffix.lower() not in {".svg", ".png"}:
+        raise ConfigError(f"--plot writes .svg or .png, not {plot.name}")
+
+
+def _written(found: Tuning, path: Path | None, spared: Spared, **given: Any) -> tuple[Path, ...]:
+    """The settings with their weights; none where the labels suffice for no route."""
     if path is None:
         return ()
-    if not certified(found):
-        print_line(Console(stderr=True), f"nothing is certified: {shown(str(path))} is not written")
+    if not writable(found):
+        words = f"the labels suffice for no route: {shown(str(path))} is not written"
+        print_line(Console(stderr=True), words)
         return ()
-    return write(configuration(found, name=path.stem, folder=path.parent, **given), path)
+    made = configuration(found, name=path.stem, folder=path.parent, **given)
+    spared.require_free(*map(path.with_name, made.weights))
+    return write(made, path)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from cascade.errors import ConfigError, RecordingError
 from cascade.recordings import Recording, read_recordings
 from cascade.tuning.labels import Rule, rule_named
 from cascade.tuning.results import Kind, Target, Tuning
+from cascade.tuning.wording import require_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Wanted:
         """Refuse what the parts of it do not say themselves."""
         if self.max_loss is None and self.aim_loss is None and self.max_error is None:
             raise ValueError("say what is to hold: --max-loss, --aim-loss or --max-error")
+        if self.max_loss is not None and self.aim_loss is not None:
+            raise ValueError("--max-loss is certified, --aim-loss an estimate: give one of them")
+        for name in ("max_loss", "aim_loss", "max_error", "confidence"):
+            require_share(f"--{name.replace('_', '-')}", getattr(self, name))
+        if self.seed < 0:
+            raise ValueError(f"--seed is a whole number, 0 or more; got {self.seed}")
         if self.by not in {"", "task"}:
             raise ValueError(f'--by takes "task", not {self.by!r}')
 
@@ -84,21 +91,24 @@ def from_recordings(
     with _learning():
         from cascade.tuning import tune as tune_recordings
 
-    recordings = [_played(each, models) for each in read_recordings(file)]
-    return tune_recordings(
-        recordings,
-        tuple(models),
-        max_loss=wanted.max_loss,
-        aim_loss=wanted.aim_loss,
-        max_error=wanted.max_error,
-        confidence=wanted.confidence,
-        by_task=wanted.by == "task",
-        labels=wanted.rule,
-        seed=wanted.seed,
-        requests_per_day=wanted.requests_per_day,
-        latency_objective=wanted.latency_objective,
-        settings=settings,
-    )
+    recordings = list(read_recordings(file))
+    try:
+        return tune_recordings(
+            [_played(each, models) for each in recordings],
+            tuple(models),
+            max_loss=wanted.max_loss,
+            aim_loss=wanted.aim_loss,
+            max_error=wanted.max_error,
+            confidence=wanted.confidence,
+            by_task=wanted.by == "task",
+            labels=wanted.rule,
+            seed=wanted.seed,
+            requests_per_day=wanted.requests_per_day,
+            latency_objective=wanted.latency_objective,
+            settings=settings,
+        )
+    except RecordingError as error:
+        raise RecordingError(f"{file}: {error}") from error
 
 
 @contextmanager

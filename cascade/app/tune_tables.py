@@ -11,13 +11,20 @@ from rich.table import Table
 from rich.text import Text
 
 from cascade.app.outline import is_plain, print_line, shown
-from cascade.app.tables import dollars, percent
+from cascade.app.tables import dollars
 from cascade.tuning.results import Cut, Frontier, Point, RouteTuning, SignalFigures, Tuning
 from cascade.tuning.wording import (
+    BYPASSED,
     EACH,
     advice,
     asked,
+    cost_on_paper,
     dropped,
+    live,
+    missed,
+    monitor_words,
+    percent,
+    points,
     promise,
     relative_cost,
     saving_per_day,
@@ -58,9 +65,9 @@ def _parts(found: Tuning, files: Sequence[Path]) -> Iterator[Table | str]:
         yield from _said(found, route, f"{route.route}: " if several else "")
     yield ""
     yield _routes(found.routes)
-    cuts = [(route.route, cut) for route in found.routes for cut in route.cuts]
-    if cuts:
-        yield from _gates(cuts, several)
+    yield _EXPECTED
+    if any(route.cuts for route in found.routes):
+        yield from _gates(found.routes, several)
     for route in [] if several else found.routes:
         yield from _details(route)
     yield from _saving(found)
@@ -70,10 +77,14 @@ def _parts(found: Tuning, files: Sequence[Path]) -> Iterator[Table | str]:
 
 def _said(found: Tuning, route: RouteTuning, name: str) -> Iterator[str]:
     """What to do with a route, what holds then, and why not otherwise."""
-    yield f"{name}{advice(route)}"
-    if not name or route.shortfall is not None:
+    if name and route.shortfall is not None:
         yield f"{name}{promise(found, route)}"
-    yield from (f"{name}{words}" for words in dropped(route))
+        return
+    yield f"{name}{advice(route)}"
+    if not name:
+        yield promise(found, route)
+    for words in (*missed(found, route), *monitor_words(route), *dropped(route)):
+        yield f"{name}{words}"
 
 
 def _details(route: RouteTuning) -> Iterator[Table | str]:
@@ -87,72 +98,74 @@ def _details(route: RouteTuning) -> Iterator[Table | str]:
         yield from _SIGNALS
     if route.frontier is not None:
         yield _frontier(route, route.frontier)
+        yield from _FRONTIER
 
 
 def _routes(routes: Sequence[RouteTuning]) -> Table:
     columns = ("requests", "right", "strongest right", "points lost", "cost to strongest")
-    table = _table("What to expect", "route", *columns, "replayed right", "replayed cost")
+    table = _table("What to expect", "route", *columns, "right on paper", "cost on paper")
     for route in routes:
-        table.add_row(*_expected(route))
+        _add(table, *_expected(route))
     if len(routes) > 1:
         right, cost, right_strongest, cost_strongest = total(routes)
         table.add_section()
-        table.add_row(
+        _add(
+            table,
             "all",
             f"{sum(route.requests for route in routes):,}",
             percent(right),
             percent(right_strongest),
-            _points(right_strongest - right),
+            points(right_strongest - right),
             percent(cost / cost_strongest if cost_strongest else None),
         )
     return table
 
 
+_EXPECTED: Final = (
+    "Of all labelled requests, replayed with fallback monitors; on paper: without them."
+)
+
+
 def _expected(route: RouteTuning) -> tuple[str, ...]:
-    replayed, strongest = route.replayed, route.cost_strongest
-    right = None if replayed is None else replayed.accuracy
-    cost = None if replayed is None or not strongest else replayed.cost / strongest
+    right = live(route).accuracy
     return (
-        shown(route.route),
+        route.route,
         f"{route.requests:,}",
-        percent(route.accuracy),
-        percent(route.accuracy_strongest),
-        _points(route.accuracy_strongest - route.accuracy),
-        percent(relative_cost(route)),
         percent(right),
-        percent(cost),
+        percent(route.accuracy_strongest),
+        points(route.accuracy_strongest - right),
+        percent(relative_cost(route)),
+        percent(route.accuracy),
+        percent(cost_on_paper(route)),
     )
 
 
-def _gates(cuts: Sequence[tuple[str, Cut]], several: bool) -> Iterator[Table | str]:
-    """Each tier's gate, and what to do where the fallback monitor stands in its way."""
+def _gates(routes: Sequence[RouteTuning], several: bool) -> Iterator[Table | str]:
+    """Each tier's gate, and what the fallback monitor makes of it."""
+    cuts = [(route, cut) for route in routes for cut in route.cuts]
     for words in dict.fromkeys(f"{cut.tier}: {signal_words(cut.scorer)}" for _, cut in cuts):
         yield f"judged by: {words}"
     columns = ("accepted from", "AUROC", "expected fallback", "pays under", "quicker under")
     first = ("route", "tier") if several else ("tier",)
     table = _table("Gates", *first, *columns, "monitor")
     for route, cut in cuts:
-        names = (route, cut.tier) if several else (cut.tier,)
-        table.add_row(*map(shown, names), *_gate(cut))
+        names = (route.route, cut.tier) if several else (cut.tier,)
+        _add(table, *names, *_gate(route, cut))
     yield table
     if any(cut.bypassed for _, cut in cuts):
-        yield _BYPASSED
+        yield f"bypassed: {BYPASSED}"
 
 
-_BYPASSED: Final = (
-    'bypassed: falls back too often for the fallback monitor; with threshold = "auto" in [monitor]'
-    " it is judged by where it stops to pay instead"
-)
-
-
-def _gate(cut: Cut) -> tuple[str, ...]:
+def _gate(route: RouteTuning, cut: Cut) -> tuple[str, ...]:
+    until = route.monitor_threshold
+    steady = "cascading" if until is None else f"cascading up to {percent(until, 0)}"
     return (
         f"{cut.threshold:.4g}",
         _two(cut.auroc),
         percent(cut.fallback),
         percent(cut.cost_break_even),
         percent(cut.latency_break_even),
-        "bypassed" if cut.bypassed else "cascading",
+        "bypassed" if cut.bypassed else steady,
     )
 
 
@@ -163,7 +176,7 @@ def _tasks(route: RouteTuning) -> Table:
     worst = sorted(route.by_task, key=lambda each: (-each.loss, each.task))
     for each in worst[:MAX_ROWS]:
         shares = (percent(each.fallback.get(tier)) for tier in tiers)
-        table.add_row(shown(each.task or "-"), f"{each.requests:,}", _points(each.loss), *shares)
+        _add(table, each.task or "-", f"{each.requests:,}", points(each.loss), *shares)
     return table
 
 
@@ -171,6 +184,8 @@ _SIGNALS: Final = (
     "AUROC: how well a signal tells right answers from wrong ones; .5 is chance.",
     "APGR: share of the gap between the tiers that it recovers; random routing .5.",
     "CPT50, CPT80: share of the requests to escalate for half, for 80 % of the gap.",
+    "Learned: a logistic model of these signals. It orders answers by what escalating them gains,",
+    "or gains for its cost, so that it may save more than a signal of higher AUROC.",
 )
 
 
@@ -178,15 +193,24 @@ def _signals(signals: Sequence[SignalFigures]) -> Table:
     table = _table("Signals", "tier", "signal", "AUROC", "APGR", "CPT50", "CPT80")
     best = sorted(signals, key=lambda each: (each.tier, -(each.auroc or 0.0)))
     for each in best[:MAX_ROWS]:
-        table.add_row(
-            shown(each.tier),
-            shown(each.signal),
+        _add(
+            table,
+            each.tier,
+            each.signal,
             _two(each.auroc),
             _two(each.apgr),
             percent(each.cpt50),
             percent(each.cpt80),
         )
     return table
+
+
+_FRONTIER: Final = (
+    "All without monitors. Best single signal: the threshold on one signal that is as right.",
+    "Random routing: as many requests escalated by chance as make it as right.",
+    "A perfect gate: escalates the answers that are wrong, and no others.",
+    "Tuned, other thresholds: the same tiers and scorers, laxer and stricter.",
+)
 
 
 def _frontier(route: RouteTuning, frontier: Frontier) -> Table:
@@ -203,7 +227,7 @@ def _frontier(route: RouteTuning, frontier: Frontier) -> Table:
     rows += [("tuned, other thresholds", point) for point in _spread(frontier.tuned)]
     for name, point in rows:
         share = point.cost / route.cost_strongest if route.cost_strongest else None
-        table.add_row(shown(name), percent(share), dollars(point.cost), percent(point.accuracy))
+        _add(table, name, percent(share), dollars(point.cost), percent(point.accuracy))
     return table
 
 
@@ -238,11 +262,6 @@ def _saving(found: Tuning) -> Iterator[str]:
         yield f"at {volume} that saves ${saving:,.2f} a day, ${365 * saving:,.0f} a year"
 
 
-def _points(share: float) -> str:
-    """A loss of accuracy in percentage points."""
-    return f"{100 * share + 0.0:.2f}"
-
-
 def _two(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -250,6 +269,11 @@ def _two(value: float | None) -> str:
 def _more(rows: int) -> Iterator[str]:
     if rows > MAX_ROWS:
         yield f"the first {MAX_ROWS} of {rows:,}; --json has them all"
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Add a row of plain text: a name may look like markup."""
+    table.add_row(*(Text(shown(cell)) for cell in cells))
 
 
 def _table(title: str, first: str, *others: str) -> Table:

@@ -9,7 +9,7 @@ from cascade.policy.money import Budget
 from cascade.policy.monitor import MonitorSettings
 from cascade.policy.rules import Rule, Rulebook
 from cascade.policy.tuned_range import Expected
-from cascade.types import NOTHING, Request, refuse_reserved
+from cascade.types import Request, refuse_reserved
 from gates import GateLike
 
 DEFAULT_ROUTE = "default"
@@ -17,8 +17,12 @@ DEFAULT_ROUTE = "default"
 OnExhausted = Literal["raise", "best"]
 
 
+_NOTHING: Mapping[str, Any] = {}
+"""One for all, since there may be 100,000 routes, and one that can be copied and pickled."""
+
+
 def _nothing() -> Mapping[str, Any]:
-    return NOTHING  # one for all: there may be 100,000 routes
+    return _NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +47,14 @@ class Route:
             tuning saw it: monitors and reports say where live traffic has left that range.
         expected_agreement: tier name to the share of its accepted answers with which the strongest
             tier agrees, to compare audit samples with.
+        expected_labels: tier name to how many of its labelled answers the expected fallback rests
+            on, and the expected agreement on those of them that were accepted: with few labels the
+            range is wider.
 
     Raises:
         TypeError: a parameter is none that a caller may set.
         ValueError: the timeout or the latency objective is not over 0, or something is expected
-            that is no share, or of a tier that the route does not walk.
+            that is no share (or rests on no label), or of a tier that the route does not walk.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Route:
     critical: bool = False
     expected_fallback: Mapping[str, float] = field(default_factory=_nothing)
     expected_agreement: Mapping[str, float] = field(default_factory=_nothing)
+    expected_labels: Mapping[str, int] = field(default_factory=_nothing)
 
     def __post_init__(self) -> None:
         refuse_reserved(self.parameters, f"route {self.name!r}")
@@ -73,12 +81,17 @@ class Route:
                     f"route {self.name!r}: {name} is in seconds, over 0; got {seconds}"
                 )
         for name in ("expected_fallback", "expected_agreement"):
-            self._check_shares(name, getattr(self, name))
+            for share in getattr(self, name).values():
+                if not 0 <= share <= 1:
+                    raise ValueError(f"route {self.name!r}: {name} is a share, 0 to 1; got {share}")
+            self._check_tiers(name, getattr(self, name))
+        for count in self.expected_labels.values():
+            if count < 1:
+                raise ValueError(f"route {self.name!r}: expected_labels is 1 or more; got {count}")
+        self._check_tiers("expected_labels", self.expected_labels)
 
-    def _check_shares(self, what: str, shares: Mapping[str, float]) -> None:
-        for tier, share in shares.items():
-            if not 0 <= share <= 1:
-                raise ValueError(f"route {self.name!r}: {what} is a share, 0 to 1; got {share}")
+    def _check_tiers(self, what: str, given: Mapping[str, float]) -> None:
+        for tier in given:
             if self.tiers is not None and tier not in self.tiers:
                 raise ValueError(
                     f"route {self.name!r}: {what} of a tier that it does not walk: {tier!r};"
@@ -92,11 +105,22 @@ class Route:
 
     def expected(self, tier: str) -> Expected:
         """What tuning saw of a tier."""
-        return Expected(self.expected_fallback.get(tier), self.expected_agreement.get(tier))
+        return Expected(
+            self.expected_fallback.get(tier),
+            self.expected_agreement.get(tier),
+            self.expected_labels.get(tier),
+        )
 
     def renamed(self, name: str) -> "Route":
         """A copy for another class of requests, of which tuning has seen nothing."""
-        return replace(self, name=name, expected_fallback={}, expected_agreement={})
+        nothing = _nothing()
+        return replace(
+            self,
+            name=name,
+            expected_fallback=nothing,
+            expected_agreement=nothing,
+            expected_labels=nothing,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ class TierFigures:
     - phase: the monitor's in the latest step, None where no step says it.
     - false_accepts: comparable samples of its accepted answers that the strongest one contradicted.
     - expected_fallback, expected_agreement: the fallback rate, and the share of samples not
-      contradicted, that tuning saw, by the settings, else by those of the log's latest process.
+      contradicted, that tuning saw, by the settings, else by those of the log's latest process;
+      expected_labels: the labelled answers on which the former rests, None where nobody says.
     """
 
     route: str | None
@@ -131,6 +132,7 @@ class TierFigures:
     false_accepts: Share
     expected_fallback: float | None = None
     expected_agreement: float | None = None
+    expected_labels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from cascade.policy.tuned_range import errors_outside
+from cascade.policy.tuned_range import Expected, errors_outside
 from cascade.reports.evidence import (
     DRIFT,
     DRIFT_ERRORS,
@@ -70,7 +70,8 @@ def fallback_left(found: Evidence, tier: TierFigures) -> Advice | None:
     """The fallback rate is not what tuning saw."""
     events = found.tallies[tier.tier].events_by_time[-LIVE:]
     live, expected = share_of(sum(hit for _, hit in events), len(events)), tier.expected_fallback
-    if not tier.monitored or expected is None or not _left(live, expected, MIN_EVENTS):
+    labels = _expected(tier).labels
+    if not tier.monitored or expected is None or not _left(live, expected, labels, MIN_EVENTS):
         return None
     seen = f"{live.share:.0%} of the last {live.total:,} answers of {tier.tier} were not accepted"
     numbers = {**numbers_of("live", surely(live)), "expected_fallback": expected}
@@ -81,7 +82,8 @@ def agreement_left(found: Evidence, tier: TierFigures) -> Advice | None:
     """The strongest tier does not agree as often as when the gate was tuned."""
     samples = found.tallies[tier.tier].agreed[-LIVE:]
     live, expected = share_of(sum(samples), len(samples)), tier.expected_agreement
-    if expected is None or not _left(live, expected, MIN_SAMPLES):
+    labels = _expected(tier).accepted
+    if expected is None or not _left(live, expected, labels, MIN_SAMPLES):
         return None
     sampled = f"the last {live.total:,} sampled answers of {tier.tier}"
     seen = f"The strongest tier agrees with {live.share:.0%} of {sampled}"
@@ -89,10 +91,14 @@ def agreement_left(found: Evidence, tier: TierFigures) -> Advice | None:
     return _left_range(found, tier, f"{seen}, with {expected:.0%} when it was tuned", numbers)
 
 
-def _left(live: Share, expected: float, least: int) -> bool:
+def _expected(tier: TierFigures) -> Expected:
+    return Expected(tier.expected_fallback, tier.expected_agreement, tier.expected_labels)
+
+
+def _left(live: Share, expected: float, labels: float | None, least: int) -> bool:
     if live.share is None or live.total < least:
         return False
-    return errors_outside(live.share, live.total, expected) > DRIFT_ERRORS
+    return errors_outside(live.share, live.total, expected, labels) > DRIFT_ERRORS
 
 
 def _left_range(found: Evidence, tier: TierFigures, seen: str, numbers: Numbers) -> Advice:

@@ -249,6 +249,7 @@ def tier_figures(
         false_accepts=share_of(tally.contradicted, tally.samples),
         expected_fallback=expected.fallback,
         expected_agreement=expected.agreement,
+        expected_labels=expected.labels,
     )
 
 

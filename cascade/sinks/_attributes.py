@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from cascade.policy.monitor_types import Transition
 from cascade.sinks import _conventions as names
 from cascade.trace import Attempt, AttemptOutcome, Audit, Decision, Outcome, Step, Trace
 from cascade.types import Usage
@@ -23,24 +24,42 @@ SHOWN: Final = 256
 _ROUTING: Final[Mapping[str, Value]] = {names.ROUTING: True}
 
 
+# One request has some dozens of attributes: those that recur are made once, the others straight
+# into the mapping that is told.
+
+
 @lru_cache(maxsize=1024)
-def of_model(model: str) -> Mapping[str, Value]:
-    """Which model is asked, and whose."""
-    return {
+def of_model(model: str, error: str | None = None) -> Mapping[str, Value]:
+    """Which model is asked, and whose; and the class of the error that it ended with."""
+    told: dict[str, Value] = {
         names.OPERATION_NAME: names.CHAT,
         names.PROVIDER_NAME: names.provider_of(model),
         names.REQUEST_MODEL: model,
     }
+    return told if error is None else told | {names.ERROR_TYPE: error}
 
 
 @lru_cache(maxsize=1024)
-def of_place(route: str, tier: str | None) -> Mapping[str, Value]:
-    """A tier's place: its route and itself."""
-    return _known({names.ROUTE: route, names.TIER: tier})
+def of_tokens(model: str) -> tuple[Mapping[str, Value], Mapping[str, Value]]:
+    """Of the counts of the tokens sent to a model and of those it sent."""
+    told = of_model(model)
+    return {**told, names.TOKEN_TYPE: "input"}, {**told, names.TOKEN_TYPE: "output"}
 
 
-def _known(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
-    return {name: value for name, value in attributes.items() if value is not None}
+@lru_cache(maxsize=1024)
+def of_place(route: str, tier: str | None, outcome: Outcome | None = None) -> Mapping[str, Value]:
+    """A tier's place: its route and itself; and how a request ended there."""
+    told: dict[str, Value] = {names.ROUTE: route}
+    if tier is not None:
+        told[names.TIER] = tier
+    if outcome is not None:
+        told[names.OUTCOME] = outcome.value
+    return told
+
+
+@lru_cache(maxsize=1024)
+def _of_call(model: str, route: str, tier: str) -> Mapping[str, Value]:
+    return {**of_model(model), **of_place(route, tier)}
 
 
 def error_type(attempt: Attempt) -> str | None:
@@ -69,58 +88,79 @@ def first_chunk(trace: Trace, step: Step, attempt: Attempt) -> float | None:
 
 def of_request(trace: Trace) -> dict[str, Value]:
     """Of the span of a whole request."""
-    told: dict[str, Value | None] = {
+    told: dict[str, Value] = {
         names.ID: trace.id,
-        names.ROUTE: trace.route,
         names.ROUTE_REASON: trace.route_reason[:SHOWN],
-        names.TASK: trace.task,
-        names.OUTCOME: trace.outcome.value,
-        names.TIER: trace.tier,
-        names.ERROR: None if trace.error is None else trace.error[:SHOWN],
-        names.ERROR_TYPE: None if trace.outcome in SERVED else trace.outcome.value,
         names.COST: trace.cost,
-        names.UNPRICED: trace.unpriced or None,
-        names.STRONGEST_COST: trace.strongest_cost,
-        names.FIRST_TEXT: trace.first_text,
+        **of_place(trace.route, trace.tier, trace.outcome),
     }
+    if trace.task is not None:
+        told[names.TASK] = trace.task
+    if trace.error is not None:
+        told[names.ERROR] = trace.error[:SHOWN]
+    if trace.outcome not in SERVED:
+        told[names.ERROR_TYPE] = trace.outcome.value
+    if trace.unpriced:
+        told[names.UNPRICED] = True
+    if trace.strongest_cost is not None:
+        told[names.STRONGEST_COST] = trace.strongest_cost
+    if trace.first_text is not None:
+        told[names.FIRST_TEXT] = trace.first_text
     if trace.audit is not None:
-        told[names.AUDIT_OF] = trace.audit.of
-        told[names.AUDIT_TIER] = trace.audit.tier
-        told[names.AUDIT_AGREES] = trace.audit.agrees
-    return _known(told)
+        told |= _of_audit(trace.audit)
+    return told
+
+
+def _of_audit(audit: Audit) -> dict[str, Value]:
+    told: dict[str, Value] = {names.AUDIT_OF: audit.of, names.AUDIT_TIER: audit.tier}
+    return told if audit.agrees is None else told | {names.AUDIT_AGREES: audit.agrees}
 
 
 def of_attempt(attempt: Attempt, trace: Trace, step: Step | None) -> dict[str, Value]:
     """Of the span of one call; `step` is None for one that was made to find the route."""
-    told: dict[str, Value | None] = {
-        **of_model(attempt.model),
-        **(of_place(trace.route, step.tier) if step else _ROUTING),
-        names.DEPLOYMENT: attempt.deployment if attempt.deployment != attempt.model else None,
-        names.COST: attempt.cost,
-    }
-    if attempt.outcome is not AttemptOutcome.ANSWERED:
-        told[names.ATTEMPT_OUTCOME] = attempt.outcome.value
+    if step is None:
+        told = {**of_model(attempt.model), **_ROUTING}
+    else:
+        told = {**_of_call(attempt.model, trace.route, step.tier)}
+        if (waited := first_chunk(trace, step, attempt)) is not None:
+            told |= {names.REQUEST_STREAM: True, names.FIRST_CHUNK: waited}
+    if attempt.deployment != attempt.model:
+        told[names.DEPLOYMENT] = attempt.deployment
+    if attempt.cost is not None:
+        told[names.COST] = attempt.cost
     if attempt.waited:
         told[names.WAITED] = attempt.waited
-    if attempt.outcome not in UNHARMED:
-        told[names.REMEDY] = attempt.remedy
-        told[names.ERROR_TYPE] = error_type(attempt)
-        told[names.STATUS_CODE] = _status_code(attempt)
-    if step is not None and (waited := first_chunk(trace, step, attempt)) is not None:
-        told |= {names.REQUEST_STREAM: True, names.FIRST_CHUNK: waited}
+    if attempt.outcome is not AttemptOutcome.ANSWERED:
+        told |= _of_failure(attempt)
     if attempt.usage is not None:
         told |= _of_usage(attempt.usage)
-    return _known(told)
+    return told
 
 
-def _of_usage(usage: Usage) -> dict[str, Value | None]:
-    return {
+def _of_failure(attempt: Attempt) -> dict[str, Value]:
+    told: dict[str, Value] = {names.ATTEMPT_OUTCOME: attempt.outcome.value}
+    error, code = error_type(attempt), _status_code(attempt)
+    if error is not None:
+        told[names.ERROR_TYPE] = error
+        if attempt.remedy is not None:
+            told[names.REMEDY] = attempt.remedy
+        if code is not None:
+            told[names.STATUS_CODE] = code
+    return told
+
+
+def _of_usage(usage: Usage) -> dict[str, Value]:
+    told: dict[str, Value] = {
         names.INPUT_TOKENS: usage.input_tokens,
         names.OUTPUT_TOKENS: usage.output_tokens,
-        names.CACHE_READ_TOKENS: usage.cached_tokens or None,
-        names.CACHE_WRITE_TOKENS: usage.cache_write_tokens or None,
-        names.ESTIMATED: usage.estimated or None,
     }
+    if usage.cached_tokens:
+        told[names.CACHE_READ_TOKENS] = usage.cached_tokens
+    if usage.cache_write_tokens:
+        told[names.CACHE_WRITE_TOKENS] = usage.cache_write_tokens
+    if usage.estimated:
+        told[names.ESTIMATED] = True
+    return told
 
 
 def of_decision(step: Step) -> dict[str, Value]:
@@ -142,13 +182,21 @@ def telling(verdict: Verdict) -> Sequence[Verdict]:
 
 def of_verdict(verdict: Verdict) -> dict[str, Value]:
     """Of the event of one verdict."""
-    told: dict[str, Value | None] = {
+    told: dict[str, Value] = {
         names.EVALUATION_NAME: verdict.gate,
         names.EVALUATION_LABEL: verdict.status.name.lower(),
-        names.EVALUATION_SCORE: verdict.score,
-        names.EVALUATION_EXPLANATION: verdict.reason[:SHOWN] or None,
     }
-    return _known(told)
+    if verdict.score is not None:
+        told[names.EVALUATION_SCORE] = verdict.score
+    if verdict.reason:
+        told[names.EVALUATION_EXPLANATION] = verdict.reason[:SHOWN]
+    return told
+
+
+def of_change(route: str, tier: str, change: Transition) -> dict[str, Value]:
+    """Of the count of a fallback monitor's changes of phase."""
+    phases = {names.PHASE_BEFORE: change.before.value, names.PHASE: change.after.value}
+    return {**of_place(route, tier), **phases}
 
 
 def of_sample(route: str, audit: Audit) -> dict[str, Value]:

@@ -124,7 +124,7 @@ def request_row(
         prompt_chars,
         NULL,
         answer_chars,
-        *(_NO_AUDIT if trace.audit is None else _audit(trace)),
+        *(_NO_AUDIT if trace.audit is None else _audit(trace.audit)),
     )
 
 

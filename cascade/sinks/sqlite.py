@@ -12,9 +12,9 @@ from cascade.errors import SinkFailed
 from cascade.policy.money import DAY_SECONDS
 from cascade.sinks._batch import encodable
 from cascade.sinks._file import key_of, prepare
+from cascade.sinks._orders import Order
 from cascade.sinks._reading import remembered
 from cascade.sinks._redaction import capturing, snapshot
-from cascade.sinks._orders import Order
 from cascade.sinks._rows import hashing
 from cascade.sinks._writer import Writer
 from cascade.trace import Trace

@@ -52,6 +52,15 @@ def log_wealth(rows: Ranked, limit: float, seed: int) -> _Floats:
     return largest
 
 
+def faultless(labels: int, limit: float) -> float:
+    """The log of the wealth at the end of so many rows none of which loses or gains."""
+    parts = min(PARTS, labels)
+    ends = -(-np.arange(parts + 1) * labels // parts)
+    nothing = np.zeros(parts)
+    bets = _bets(nothing, nothing, ends[:-1], labels)
+    return float(np.diff(ends) @ np.log1p(bets * limit))
+
+
 def growth(rows: Ranked, limit: float) -> _Floats:
     """Mean growth of the log wealth a row, per score, under the best of some constant bets.
 
@@ -63,7 +72,7 @@ def growth(rows: Ranked, limit: float) -> _Floats:
     return best / rows.labels
 
 
-def _bets(lost: _Floats, won: _Floats, seen: int, labels: int) -> _Floats:
+def _bets(lost: _Floats, won: _Floats, seen: int | NDArray[np.int64], labels: int) -> _Floats:
     """The bet per threshold; to the rows seen one is added of variance 1, the largest there is."""
     variance = (lost + won + 1) / (seen + 1) - ((lost - won) / (seen + 1)) ** 2
     bets: _Floats = np.minimum(np.sqrt(CAUTION / (labels * variance)), LARGEST_BET)

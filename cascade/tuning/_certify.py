@@ -7,8 +7,9 @@ on this way, stays the same, so that one score a request says where on it that i
 `cascade.tuning.risk` hold for chains as they do for pairs. What is certified may be shorter.
 
 A chain that ends before the strongest tier loses something where nothing is accepted, too. Of such
-a one a fixed number of points on the same way are tested one by one, from nothing accepted on, each
-at the full confidence, up to the first that fails (fixed-sequence testing).
+a one a number of points on the same way, those of the labels that chose it, are tested one by one,
+from nothing accepted on, each at the full confidence, up to the first that fails (fixed-sequence
+testing). The tests of errors start where these labels say.
 """
 
 from collections.abc import Sequence
@@ -17,24 +18,17 @@ from typing import Final
 
 import numpy as np
 
+from cascade.tuning._asked import Asked
 from cascade.tuning.results import Certificate, Shortfall
-from cascade.tuning.risk import certify_error, certify_loss, estimate_loss
-from cascade.tuning.search import Goal, Leg, outcome
+from cascade.tuning.risk import certify_error, certify_loss, estimate_loss, starting_points
+from cascade.tuning.search import Goal, Leg, walked
 from cascade.tuning.sheet import Floats
+
+APART: Final = "loss and errors are certified, but at no threshold both,"
+MISSED: Final = "no threshold meets the aim"
 
 POINTS: Final = 50
 """Points of the way that are tested for a chain that ends before the strongest tier."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What is to hold, and how surely; `loss` is certified only where `certain`."""
-
-    loss: float | None
-    error: float | None
-    confidence: float
-    seed: int
-    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +86,12 @@ class Way:
         place = int(self.place[last])
         return (*self._given[:place], float(self._own[last]))
 
+    def score(self, thresholds: tuple[float, ...]) -> float:
+        """The point that such thresholds are on this way; above all where they accept nothing."""
+        place, least = len(thresholds) - 1, thresholds[-1]
+        reached = (self.place < place) | ((self.place == place) & (self._own >= least))
+        return float(np.min(self.scores[reached], initial=np.inf))
+
     def points(self, count: int) -> list[float]:
         """So many scores on the way, evenly spread over the rows, strict to lax."""
         known = -np.sort(-self.scores[~np.isnan(self.scores)])
@@ -105,8 +105,9 @@ def certify(
     legs: Sequence[Leg],
     thresholds: Sequence[float],
     goal: Goal,
-    bounds: Bounds,
+    asked: Asked,
     *,
+    chosen_on: Sequence[Leg],
     ends_strongest: bool,
 ) -> Kept | Shortfall:
     """What of a chain holds, by rows that took no part in choosing it.
@@ -115,15 +116,17 @@ def certify(
         legs: the chain, over these rows.
         thresholds: as chosen.
         goal: its strongest tier and weights, over these rows.
-        bounds: what is to hold.
+        asked: what is to hold.
+        chosen_on: the chain over the rows that chose it.
         ends_strongest: whether the last tier of the chain is the strongest.
     """
     if not ends_strongest:
-        return _one_by_one(legs, thresholds, goal, bounds)
+        return _one_by_one(legs, thresholds, goal, asked, chosen_on)
     if not thresholds:
         return Kept(0, (), None, None)
     way = Way(legs, thresholds)
-    found = _loss(way, goal, bounds), _error(way, goal, bounds)
+    starts = _starts(way, Way(chosen_on, thresholds), goal)
+    found = _loss(way, goal, asked), _error(way, goal, asked, starts)
     for each in found:
         if isinstance(each, Shortfall):
             return each
@@ -131,52 +134,88 @@ def certify(
     both = [each for each in (loss, error) if each is not None]
     score = max(each.threshold for each in both)
     if any(each.strictest is not None and score > each.strictest for each in both):
-        return Shortfall(len(goal.strongest), None)
+        return Shortfall(len(goal.strongest), None, APART)
     kept = way.thresholds(score)
-    return Kept(len(kept), kept, _told(loss, way, kept), _told(error, way, kept))
+    accepted, weights = way.scores >= score, goal.weights
+    share = float(np.average(accepted, weights=weights))
+    lost = float(np.average(accepted * (goal.strongest - way.correct), weights=weights))
+    wrong = float(np.average(1.0 - way.correct[accepted], weights=weights[accepted]))
+    return Kept(
+        len(kept),
+        kept,
+        _told(loss, way, kept, share, lost),
+        _told(error, way, kept, share, wrong),
+    )
 
 
-def _told(found: Certificate | None, way: Way, kept: tuple[float, ...]) -> Certificate | None:
-    """The certificate in units of the last cut's scorer."""
+def _told(
+    found: Certificate | None, way: Way, kept: tuple[float, ...], share: float, measured: float
+) -> Certificate | None:
+    """The certificate at the thresholds that are kept, which may be stricter than its own."""
     if found is None:
         return None
     strictest = None
     if found.strictest is not None and len(there := way.thresholds(found.strictest)) == len(kept):
         strictest = there[-1]
-    return replace(found, threshold=kept[-1], strictest=strictest)
+    return replace(
+        found, threshold=kept[-1], accepted=share, measured=measured, strictest=strictest
+    )
 
 
-def _loss(way: Way, goal: Goal, bounds: Bounds) -> Certificate | Shortfall | None:
-    if bounds.loss is None:
+def _starts(way: Way, chosen: Way, goal: Goal) -> list[float] | None:
+    """Where the tests of errors start, by the rows that chose the chain.
+
+    None where rows weigh unequally: then it is not known beforehand how many are tested.
+    """
+    if (goal.weights != goal.weights[0]).any():
+        return None
+    scores = starting_points(chosen.scores, len(goal.weights))
+    return [way.score(chosen.thresholds(each)) for each in scores] or None
+
+
+def _loss(way: Way, goal: Goal, asked: Asked) -> Certificate | Shortfall | None:
+    if asked.loss is None:
         return None
     losses = np.where(np.isnan(way.scores), 0.0, goal.strongest - way.correct)
-    if bounds.certain:
+    if asked.certain:
         return certify_loss(
-            way.scores, losses, bounds.loss, bounds.confidence, bounds.seed, weights=goal.weights
+            way.scores, losses, asked.loss, asked.confidence, asked.seed, weights=goal.weights
         )
-    found = estimate_loss(way.scores, losses, bounds.loss, goal.spare, weights=goal.weights)
-    return found or Shortfall(len(losses), None)
+    found = estimate_loss(way.scores, losses, asked.loss, goal.spare, weights=goal.weights)
+    return found or Shortfall(len(losses), None, MISSED)
 
 
-def _error(way: Way, goal: Goal, bounds: Bounds) -> Certificate | Shortfall | None:
-    if bounds.error is None:
+def _error(
+    way: Way, goal: Goal, asked: Asked, starts: Sequence[float] | None
+) -> Certificate | Shortfall | None:
+    if asked.error is None:
         return None
     wrong = np.where(np.isnan(way.scores), 0.0, 1.0 - way.correct)
     return certify_error(
-        way.scores, wrong, bounds.error, bounds.confidence, bounds.seed, weights=goal.weights
+        way.scores,
+        wrong,
+        asked.error,
+        asked.confidence,
+        asked.seed,
+        starts=starts,
+        weights=goal.weights,
     )
 
 
 def _one_by_one(
-    legs: Sequence[Leg], thresholds: Sequence[float], goal: Goal, bounds: Bounds
+    legs: Sequence[Leg],
+    thresholds: Sequence[float],
+    goal: Goal,
+    asked: Asked,
+    chosen_on: Sequence[Leg],
 ) -> Kept | Shortfall:
-    kept = _tested(legs[-1:], (), goal, bounds)
+    kept = _tested(legs[-1:], (), goal, asked)
     if isinstance(kept, Shortfall) or not thresholds:
         return kept
-    way = Way(legs, thresholds)
+    way = Way(chosen_on, thresholds)
     for score in way.points(POINTS):
         reached = way.thresholds(score)
-        found = _tested([*legs[: len(reached)], legs[-1]], reached, goal, bounds)
+        found = _tested([*legs[: len(reached)], legs[-1]], reached, goal, asked)
         if isinstance(found, Shortfall):
             break
         kept = found
@@ -184,17 +223,17 @@ def _one_by_one(
 
 
 def _tested(
-    legs: Sequence[Leg], thresholds: tuple[float, ...], goal: Goal, bounds: Bounds
+    legs: Sequence[Leg], thresholds: tuple[float, ...], goal: Goal, asked: Asked
 ) -> Kept | Shortfall:
     """One chain as a whole: every row counts, accepted or not."""
-    assert bounds.loss is not None, "a chain that ends before the strongest tier bounds the loss"
-    losses = goal.strongest - outcome(legs, thresholds).correct
+    assert asked.loss is not None, "a chain that ends before the strongest tier bounds the loss"
+    losses = goal.strongest - walked(legs, thresholds).correct
     found = certify_loss(
         np.zeros(len(losses)),
         losses,
-        bounds.loss,
-        bounds.confidence,
-        bounds.seed,
+        asked.loss,
+        asked.confidence,
+        asked.seed,
         weights=goal.weights,
     )
     if isinstance(found, Shortfall):

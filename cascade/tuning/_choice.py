@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from cascade.tuning._figures import auroc, auroc_error
-from cascade.tuning._scorings import Scorings, Step
+from cascade.tuning._scorings import Pairing, Scorings
 from cascade.tuning.results import Dropped
-from cascade.tuning.search import Found, Goal, Leg, leg, measured, outcome, search, served
+from cascade.tuning.search import Found, Goal, Leg, leg, measured, search, served, walked
 from cascade.tuning.sheet import Rows, Sheet
 
 LEAST_SAVING: Final = 0.05
@@ -31,7 +31,7 @@ class Chain:
     found: Found
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Pairing, ...]:
         """Each cut tier with the one that is asked next."""
         return tuple(pairwise(self.tiers))
 
@@ -50,7 +50,7 @@ class Candidates:
     def __init__(
         self,
         sheet: Sheet,
-        found: Mapping[Step, Scorings],
+        found: Mapping[Pairing, Scorings],
         rows: Rows,
         goal: Goal,
         *,
@@ -70,7 +70,7 @@ class Candidates:
         """The columns of a chain, each with the scores for its place."""
         return self.legs_of(list(pairwise(tiers)), tiers[-1])
 
-    def legs_of(self, steps: Sequence[Step], last: str) -> list[Leg]:
+    def legs_of(self, steps: Sequence[Pairing], last: str) -> list[Leg]:
         """The columns of a chain whose cuts take the scores of these steps."""
         return [*(self._leg(*step) for step in steps), self._leg(last, None)]
 
@@ -94,7 +94,7 @@ class Candidates:
         bounded = self.goal.error is not None or self.goal.loss is None
         return tiers[-1] == self.tiers[-1] or not bounded
 
-    def _has_scores(self, step: Step) -> bool:
+    def _has_scores(self, step: Pairing) -> bool:
         return self._scorings[step].taken is not None
 
     def _leg(self, tier: str, then: str | None) -> Leg:
@@ -236,7 +236,7 @@ def _not_worth_it(candidates: Candidates, chosen: Chain, tier: str) -> Dropped:
 def _escalated(candidates: Candidates, chain: Chain, tier: str) -> float:
     """The share of a tier's answers that are not accepted, among requests that reach it."""
     place = chain.tiers.index(tier)
-    result = outcome(candidates.legs(chain.tiers), chain.found.thresholds)
+    result = walked(candidates.legs(chain.tiers), chain.found.thresholds)
     reached = result.reaching(place)
     weights = candidates.goal.weights * reached
     return float(np.average(result.answered > place, weights=weights)) if reached.any() else 0.0

@@ -20,9 +20,12 @@ DIGITS: Final = 4
 CUT: Final = "AtLeast"
 """The gate that a cut is; those that stood there before give way to it."""
 
+ALL: Final = "AllOf"
+"""The gate that several are together; alone in a list it stands for its parts."""
+
 _COMPLETE: Final = (
     "complete this unless it is OpenAI's: base_url, api_key_env, and",
-    "price = { input = 0.1, output = 0.4 } in USD per million tokens",
+    "price = { input = ..., output = ... } in USD per million tokens",
 )
 _UNKNOWN: Final = "what no task decides: nothing was measured for it, so it is not cascaded"
 
@@ -81,47 +84,65 @@ class Draft:
 
     def add_pooled(self, route: RouteTuning) -> None:
         """Cut in the tiers themselves; the default route walks those that are kept."""
-        for cut in route.cuts:
-            at, table = self._tier(cut.tier)
-            table["gates"] = self._gates(table.get("gates"), cut)
-            self.comments["tiers", at, "gates", len(table["gates"]) - 1] = list(
-                _evidence.of_cut(cut)
-            )
         if self.document.get("routes") == "auto":
+            self._cut_tiers(route)
             self._leave_only(route.tiers)
+            self._watch(self.document, (), route)
         elif not self._new or route.cascades:
             table = self._route(DEFAULT_ROUTE)
             self._walk(table, route)
-            for cut in route.cuts:
-                table.get("gates", {}).pop(cut.tier, None)
+            if len(self.document["routes"]) > 1 or {cut.tier for cut in route.cuts} & {
+                *_own(table)
+            }:
+                self._cut_route(table, route)
+            else:
+                self._cut_tiers(route)
+            self._watch(table, ("routes", self.document["routes"].index(table)), route)
             self._tidy(table)
+
+    def _cut_tiers(self, route: RouteTuning) -> None:
+        """Put the cuts where all routes find them."""
+        for cut in route.cuts:
+            at, table = self._tier(cut.tier)
+            table["gates"] = self._gates(table.get("gates"), cut)
+            self._say_cut(("tiers", at, "gates"), table["gates"], cut)
+
+    def _cut_route(self, table: Table, route: RouteTuning) -> None:
+        """Put the cuts where no other route finds them, behind the gates that judge there."""
+        gates, at = table.setdefault("gates", {}), self.document["routes"].index(table)
+        for cut in route.cuts:
+            before = gates.get(cut.tier, self._tier(cut.tier)[1].get("gates"))
+            gates[cut.tier] = self._gates(before, cut)
+            self._say_cut(("routes", at, "gates", cut.tier), gates[cut.tier], cut)
+
+    def _watch(self, table: Table, place: Place, route: RouteTuning) -> None:
+        """Have the route's monitors wait as long as its tiers pay."""
+        if route.monitor_threshold is not None:
+            shared = table.get("monitor") or self.document.get("monitor") or {}
+            table["monitor"] = {**shared, "threshold": route.monitor_threshold}
+            self.comments[*place, "monitor"] = list(_evidence.of_monitor(route))
+
+    def _say_cut(self, place: Place, gates: Sequence[Table], cut: Cut) -> None:
+        self.comments[*place, len(gates) - 1] = list(_evidence.of_cut(cut))
 
     def add_routes(self) -> None:
         """A route for each task, with cuts of its own."""
         if self.document.get("routes") == "auto":
             del self.document["routes"]
-        for route in self._tuning.routes:
-            table = self._route(route.route, route.tasks)
+        # All of them are there before any is changed: a new one may be a copy of another.
+        tables = [self._route(route.route, route.tasks) for route in self._tuning.routes]
+        routes: list[Table] = self.document["routes"]
+        for table, route in zip(tables, self._tuning.routes, strict=True):
             self._walk(table, route)
-            for cut in route.cuts:
-                gates = table.setdefault("gates", {})
-                before = gates.get(cut.tier, self._tier(cut.tier)[1].get("gates"))
-                gates[cut.tier] = self._gates(before, cut)
+            self._cut_route(table, route)
+            self._watch(table, ("routes", routes.index(table)), route)
             self._tidy(table)
-        names = [table["name"] for table in self.document["routes"]]
-        if self._new and DEFAULT_ROUTE not in names:
-            self._route(DEFAULT_ROUTE)["tiers"] = [self._tuning.tiers[-1]]
-            names.append(DEFAULT_ROUTE)
-            self.comments["routes", len(names) - 1] = [_UNKNOWN]
-        for route in self._tuning.routes:
-            self._say(names.index(route.route), route)
-
-    def _say(self, at: int, route: RouteTuning) -> None:
-        self.comments["routes", at] = list(_evidence.of_route(self._tuning, route))
-        for cut in route.cuts:
-            last = len(self.document["routes"][at]["gates"][cut.tier]) - 1
-            place: Place = ("routes", at, "gates", cut.tier, last)
-            self.comments[place] = list(_evidence.of_cut(cut))
+            self.comments["routes", routes.index(table)] = list(
+                _evidence.of_route(self._tuning, route)
+            )
+        if self._new and DEFAULT_ROUTE not in [table["name"] for table in routes]:
+            routes.append({"name": DEFAULT_ROUTE, "tiers": [self._tuning.tiers[-1]]})
+            self.comments["routes", len(routes) - 1] = [_UNKNOWN]
 
     def _walk(self, table: Table, route: RouteTuning) -> None:
         """The tiers of a route, from the first one on, and how often each is to fall back."""
@@ -134,9 +155,10 @@ class Draft:
         for tier in [tier for tier in gates if tier not in route.tiers]:
             del gates[tier]
         last = route.tiers[-1]
-        if last != self._tuning.tiers[-1] and "gates" in self._tier(last)[1]:
+        if last != self._tuning.tiers[-1] and (last in gates or "gates" in self._tier(last)[1]):
             gates[last] = []  # nobody is asked after it
         table["expected_fallback"] = {c.tier: round(c.fallback, DIGITS) for c in route.cuts}
+        table["expected_labels"] = {c.tier: c.labels for c in route.cuts if c.labels is not None}
         table["expected_agreement"] = {
             c.tier: round(c.agreement, DIGITS) for c in route.cuts if c.agreement is not None
         }
@@ -147,12 +169,14 @@ class Draft:
         return tuple(tiers[tiers.index(table["start"]) :] if "start" in table else tiers)
 
     def _tidy(self, table: Table) -> None:
-        for name in ("gates", "expected_fallback", "expected_agreement"):
+        for name in ("gates", "expected_fallback", "expected_labels", "expected_agreement"):
             if not table.get(name):
                 table.pop(name, None)
 
     def _gates(self, before: Sequence[Table] | None, cut: Cut) -> list[Table]:
         """What stood there but for cuts, then the new one."""
+        if before is not None and len(before) == 1 and before[0]["gate"] == ALL:
+            before = before[0].get("gates", ())
         kept = HARD if before is None else [each for each in before if each["gate"] != CUT]
         return [*kept, cut_table(cut, self.weights)]
 
@@ -163,18 +187,20 @@ class Draft:
     def _route(self, name: str, tasks: Sequence[str] = ()) -> Table:
         """The table of a route: the one there is, else a new one.
 
-        A new one for tasks that another route served is a copy of that, which serves them no more.
+        A new one is a copy of the route that served its tasks until now, which serves them no more,
+        or else of the default route.
         """
         routes: list[Table] = self.document.setdefault("routes", [])
         for table in routes:
             if table["name"] == name:
                 return table
-        table = {"name": name}
+        default = next((each for each in routes if each["name"] == DEFAULT_ROUTE), {})
+        table = {**deepcopy(default), "name": name}
         for other in list(_serving(routes, tasks)):
             table = {**deepcopy(other), "name": name}
             left = [task for task in _serves(other) if task not in tasks]
             other["tasks"] = left
-            if not left and not self._is_ruled(other["name"]):
+            if not left and not self._is_needed(other["name"]):
                 routes.remove(other)
         table["tasks"] = list(tasks)
         if tuple(tasks) in {(), (name,)}:
@@ -182,13 +208,23 @@ class Draft:
         routes.append(table)
         return table
 
-    def _is_ruled(self, name: str) -> bool:
-        return any(rule["route"] == name for rule in self.document.get("rules", ()))
+    def _is_needed(self, name: str) -> bool:
+        """Whether requests come to a route that serves no task."""
+        ruled = any(rule["route"] == name for rule in self.document.get("rules", ()))
+        return ruled or name == DEFAULT_ROUTE
 
     def _leave_only(self, tiers: Sequence[str]) -> None:
         """Take the tuned tiers out that are not kept: all routes walk what the file has."""
         gone = {*self._tuning.tiers} - {*tiers}
         self.document["tiers"] = [t for t in self.document["tiers"] if t["name"] not in gone]
+        if tiers[-1] != self._tuning.tiers[-1]:
+            self._tier(tiers[-1])[1].pop("gates", None)  # nobody is asked after it
+
+
+def _own(route: Table) -> Table:
+    """The gates of a route's own."""
+    gates: Table = route.get("gates", {})
+    return gates
 
 
 def _serves(route: Table) -> list[str]:

@@ -12,7 +12,8 @@ from cascade.tuning.wording import (
     dropped,
     expectation,
     losses,
-    number,
+    missed,
+    monitor_words,
     promise,
     saving_per_day,
     signal_words,
@@ -33,10 +34,7 @@ def of_tuning(tuning: Tuning, source: str) -> Iterator[str]:
     yield f"labels: {tuning.labels}; seed {tuning.seed}"
     saving = saving_per_day(tuning)
     if saving is not None:
-        yield (
-            f"saving at {tuning.requests_per_day:,.0f} requests a day, on paper: ${saving:,.2f} a"
-            " day"
-        )
+        yield f"saving at {tuning.requests_per_day:,.0f} requests a day: ${saving:,.2f} a day"
     yield from (f"note: {each}" for each in tuning.notes)
 
 
@@ -44,14 +42,17 @@ def of_route(tuning: Tuning, route: RouteTuning) -> Iterator[str]:
     """What holds of one route."""
     yield f"{advice(route)} ({route.requests:,} requests)"
     yield promise(tuning, route)
+    yield from missed(tuning, route)
     yield f"expected: {expectation(route)}"
-    if route.replayed is not None:
-        cost, right = number(route.replayed.cost), number(100 * route.replayed.accuracy)
-        yield f"replayed with fallback monitors: ${cost} a request, right {right} %"
     yield from dropped(route)
     if tells_tasks_apart(route):
         yield "by task, against the strongest tier:"
         yield from (f"  {line}" for line in list(losses(route))[:MAX_TASKS])
+
+
+def of_monitor(route: RouteTuning) -> Iterator[str]:
+    """Why a route has a monitor of its own."""
+    yield from monitor_words(route)
 
 
 def of_cut(cut: Cut) -> Iterator[str]:

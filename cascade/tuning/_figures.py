@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from cascade.tuning.results import Point, SignalFigures
-from cascade.tuning.search import Leg, Positions, outcome
+from cascade.tuning.search import Leg, Positions, walked
 from cascade.tuning.sheet import Floats
 
 POINTS: Final = 40
@@ -136,7 +136,7 @@ def curve(legs: Sequence[Leg], weights: Floats) -> tuple[Point, ...]:
     for first in range(len(legs) - 1):
         rest = legs[first:]
         for thresholds in _settings(rest):
-            result = outcome(rest, thresholds)
+            result = walked(rest, thresholds)
             found.append(point(result.cost, result.correct, weights))
     return undominated(found)
 

@@ -10,6 +10,8 @@ from cascade.tuning.results import Frontier, Point, RouteTuning, Tuning
 from cascade.tuning.wording import percent
 
 _TICKS: Final = 5
+_FARTHEST: Final = 1e12
+"""Costs relative to the strongest tier's that an axis can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ def _panel(route: RouteTuning, frontier: Frontier, strongest: str) -> Panel:
     chosen = None if frontier.chosen is None else scaled(frontier.chosen)
     seen = [point for curve in curves for point in curve.points]
     seen += [point for _, point in tiers] + ([] if chosen is None else [chosen])
+    if not all(point.cost < _FARTHEST for point in seen):
+        raise ConfigError(f"route {route.route}: its costs are too far apart to be plotted")
     x, across = _axis([0.0, *(point.cost for point in seen)])
     y, up = _axis([point.accuracy for point in seen])
     return Panel(route.route, curves, tiers, chosen, strongest, x, y, (across, up))

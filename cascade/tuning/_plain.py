@@ -10,10 +10,12 @@ from cascade.tuning.results import RouteTuning, Tuning
 from cascade.tuning.wording import (
     advice,
     certified,
+    cost_on_paper,
     promise,
     relative_cost,
     saving_per_day,
     total,
+    writable,
 )
 from gates import Learned, Scorer
 from gates.signals import write_signal
@@ -22,14 +24,16 @@ from gates.signals import write_signal
 def plain(tuning: Tuning) -> dict[str, Any]:
     """All of it under the names of `cascade.tuning.results`, and what follows from it.
 
-    On top come `certified`, `saving_per_day` (USD or null), `total`, and of each route `advice`,
-    `promise_words` and `relative_cost`. A scorer is {"name", "signal"} as weight files write it,
-    a learned one {"name", "weights"}. What is not finite is null.
+    On top come `writable`, `certified`, `saving_per_day` (USD or null), `total`, and of each route
+    `advice`, `promise_words`, `relative_cost` and `relative_cost_on_paper`. A scorer is {"name",
+    "signal"} as weight files write it, a learned one {"name", "weights"}. What is not finite is
+    null.
     """
     accuracy, cost, accuracy_strongest, cost_strongest = total(tuning.routes)
     return {
         **_value(tuning),
         "routes": [_route(tuning, route) for route in tuning.routes],
+        "writable": writable(tuning),
         "certified": certified(tuning),
         "saving_per_day": saving_per_day(tuning),
         "total": {
@@ -51,6 +55,7 @@ def _route(tuning: Tuning, route: RouteTuning) -> dict[str, Any]:
         "promise_words": promise(tuning, route),
         "shortfall_words": shortfall,
         "relative_cost": relative_cost(route),
+        "relative_cost_on_paper": cost_on_paper(route),
     }
 
 

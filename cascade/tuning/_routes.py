@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from cascade.policy.monitor import MonitorSettings
 from cascade.policy.monitor_types import DEFAULT_THRESHOLD, THRESHOLD_RANGE
 from cascade.tuning._figures import auroc, chance, curve, perfect, point, signal_figures
 from cascade.tuning._hard import Agreement
-from cascade.tuning._scorings import Scoring, Scorings, Step, plain_signals
+from cascade.tuning._scorings import Pairing, Scoring, Scorings, plain_signals
 from cascade.tuning.results import (
     Certificate,
     Cut,
@@ -22,11 +21,9 @@ from cascade.tuning.results import (
     SignalFigures,
     TaskFigures,
 )
-from cascade.tuning.search import Leg, Outcome, leg, outcome, served
+from cascade.tuning.search import Leg, Walked, leg, served, walked
 from cascade.tuning.sheet import Floats, Rows, Sheet, Truths
-
-LEARNED: Final = "Learned"
-"""How the learned scorer is called among the signals."""
+from cascade.tuning.wording import LEARNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Settled:
     """
 
     tiers: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Pairing, ...]
     thresholds: tuple[float, ...]
     dropped: tuple[Dropped, ...]
     promise: Certificate | None = None
@@ -66,7 +63,7 @@ class Teller:
     def __init__(
         self,
         sheet: Sheet,
-        found: Mapping[Step, Scorings],
+        found: Mapping[Pairing, Scorings],
         rows: Rows,
         monitor: MonitorSettings,
         agreement: Agreement | None = None,
@@ -78,7 +75,7 @@ class Teller:
         """The route as a result."""
         sheet, strongest = self._sheet, self._sheet.columns[self._sheet.tiers[-1]]
         legs = self._legs(settled, honest=False)
-        result = outcome(legs, settled.thresholds)
+        result = walked(legs, settled.thresholds)
         chosen = point(result.cost, result.correct, sheet.weights)
         alone = point(strongest.cost, served(strongest), sheet.weights)
         return RouteTuning(
@@ -114,13 +111,13 @@ class Teller:
         assert scoring is not None, "a step without a scorer is in no chain"
         return (scoring.honest if honest else scoring.final)[self._rows]
 
-    def _cuts(self, settled: Settled, legs: Sequence[Leg], result: Outcome) -> Iterator[Cut]:
+    def _cuts(self, settled: Settled, legs: Sequence[Leg], result: Walked) -> Iterator[Cut]:
         honest = self._legs(settled, honest=True)
         for place, step in enumerate(settled.steps):
             scoring = self._found[step].taken
             assert scoring is not None
             reached = result.reaching(place)
-            onward = outcome(legs[place + 1 :], settled.thresholds[place + 1 :])
+            onward = walked(legs[place + 1 :], settled.thresholds[place + 1 :])
             fallback = self._mean(result.answered > place, reached) or 0.0
             saves = _break_even(
                 self._mean(legs[place].cost, reached), self._mean(onward.cost, reached)
@@ -137,6 +134,7 @@ class Teller:
                 ),
                 bypassed=fallback > _bypassing_from(self._monitor, saves),
                 agreement=self._agreeing(result.answered == place, step[0]),
+                labels=int(np.count_nonzero(reached)) or None,
             )
 
     def _agreeing(self, accepted: Truths, tier: str) -> float | None:
@@ -153,7 +151,7 @@ class Teller:
         mean = float(np.average(values[chosen], weights=weights))
         return None if np.isnan(mean) else mean
 
-    def _by_task(self, settled: Settled, result: Outcome) -> Iterator[TaskFigures]:
+    def _by_task(self, settled: Settled, result: Walked) -> Iterator[TaskFigures]:
         strongest = served(self._sheet.columns[self._sheet.tiers[-1]])
         for task in np.unique(self._sheet.tasks):
             of_task = self._sheet.tasks == task
@@ -183,7 +181,7 @@ class Teller:
                 called = f"low {name}" if falling else name
                 yield signal_figures(tier, called, held, column.correct, strong)
 
-    def _frontier(self, settled: Settled, result: Outcome) -> Frontier:
+    def _frontier(self, settled: Settled, result: Walked) -> Frontier:
         sheet, weights = self._sheet, self._sheet.weights
         alone = {
             tier: point(column.cost, served(column), weights)

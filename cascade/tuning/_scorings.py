@@ -26,7 +26,7 @@ _LEAST_SCALE: Final = 1e-6
 Wanted = Literal["gain", "correct"]
 """What a scorer is to tell: what keeping an answer gains over going on, or whether it is right."""
 
-Step = tuple[str, str]
+Pairing = tuple[str, str]
 """A tier that is cut, and the one that is asked next."""
 
 
@@ -59,11 +59,11 @@ class Scorings:
 
 def scorings(
     sheet: Sheet,
-    steps: Iterable[Step],
+    steps: Iterable[Pairing],
     rows: Truths | None = None,
     seed: int = 0,
     wanted: Wanted = "gain",
-) -> Mapping[Step, Scorings]:
+) -> Mapping[Pairing, Scorings]:
     """For each step the scorers that order its escalations best.
 
     Args:
@@ -79,7 +79,7 @@ def scorings(
 
 
 def _found(
-    sheet: Sheet, learning: Sheet, chosen: Truths, step: Step, seed: int, wanted: Wanted
+    sheet: Sheet, learning: Sheet, chosen: Truths, step: Pairing, seed: int, wanted: Wanted
 ) -> Scorings:
     column, then = sheet.columns[step[0]], sheet.columns[step[1]]
     told = chosen & column.hard
@@ -99,7 +99,7 @@ def _found(
     return Scorings(single, learned, learned if most > CLEARLY * error else single)
 
 
-def _fits(learning: Sheet, step: Step, seed: int, wanted: Wanted) -> Iterator[Fitted]:
+def _fits(learning: Sheet, step: Pairing, seed: int, wanted: Wanted) -> Iterator[Fitted]:
     """Models of being right; of the gain over the next tier; of that gain for its price."""
     column = learning.columns[step[0]]
     right = column.correct[column.hard]

@@ -1,153 +1,153 @@
-"""Verifies what was found: the same recordings through the real engine, monitors and all."""
+"""Verifies what was found: the settings that are written, replayed through the real engine."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from random import Random
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Final, Literal
 
+from cascade.config import Settings, load
 from cascade.engine import Cascade
-from cascade.policy.monitor import MonitorSettings
-from cascade.policy.routing import DEFAULT_ROUTE, Route
+from cascade.policy.routing import Route
+from cascade.providers.scripted import Scripted
 from cascade.recordings import Recording
 from cascade.replay import Replay, Summary, replay
-from cascade.tier import Tier
-from cascade.tuning.results import Point, RouteTuning
+from cascade.tuning._hard import Standing
+from cascade.tuning._monitors import expects_a_bypass, patient, worth_it
+from cascade.tuning.results import Point, RouteTuning, Tuning
+from cascade.tuning.wording import writable
+from cascade.tuning.writing import configuration, write
 from cascade.types import Provider
 from cascade.watch import Hook
-from gates import AllOf, AtLeast, Gate, Scorer
 
 PATIENCE: Final = 1e9
 """Seconds for a request: recorded answers all arrive."""
 
-NEVER: Final = 10**9
-"""Answers that a monitor would have to see before it decides anything."""
-
 TOLERANCE: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """A route to be walked: its tiers, and the gate of each but the last.
-
-    Args:
-        name: "default" for all tasks that have no route of their own.
-        tasks: that come here.
-        tiers: cheapest first.
-        gates: by tier.
-    """
-
-    name: str
-    tasks: tuple[str, ...]
-    tiers: tuple[str, ...]
-    gates: Mapping[str, Gate]
-
-
-def cut_gate(hard: Gate | None, scorer: Scorer, threshold: float) -> Gate:
-    """What an answer has to pass: the hard gate, then the cut."""
-    cut = AtLeast(threshold, scorer)
-    if hard is None:
-        return cut
-    return AllOf(*(hard.gates if type(hard) is AllOf else (hard,)), cut)
-
-
-def walk(
+def verified(
+    tuning: Tuning,
     recordings: Sequence[Recording],
-    tiers: Sequence[str],
-    routes: Sequence[Walked],
-    *,
-    monitor: MonitorSettings | None = None,
-    latency_objective: float | None = None,
-    auto: bool = False,
-    seed: int = 0,
-) -> Replay:
-    """Replay recordings through the routes.
+    standing: Standing,
+    latency_objective: float | None,
+) -> Tuning:
+    """What was found, with what a replay of its settings makes of the routes, and what that says.
+
+    A route whose default monitor bypasses a tier that pays gets one that does not, and is replayed
+    again; one that saves too little even then is not cascaded. Unchanged where there are no
+    settings to write.
 
     Args:
-        recordings: in the order in which they arrive, with the labels that count.
-        tiers: all that were recorded, the strongest last.
-        routes: what to walk.
-        monitor: how fallback monitors decide.
-        latency_objective: seconds within which an answer is wanted, so that a tier must save time.
-        auto: open a route, and so a monitor, for every task, each a copy of the only route given.
-        seed: of the engine's random numbers.
+        tuning: as found.
+        recordings: all that it rests on, in their order, with the labels that count.
+        standing: what the configuration that was tuned says.
+        latency_objective: seconds within which an answer is wanted.
     """
+    if not writable(tuning):
+        return tuning
+    expected = _patient(tuning, standing, latency_objective, expects_a_bypass)
+    found = _replay(expected, recordings, standing.settings, latency_objective)
+    changed = _changed(expected, found)
+    again = _patient(expected, standing, latency_objective, lambda each: each.route in changed)
+    if again != expected:
+        found = _replay(again, recordings, standing.settings, latency_objective)
+        changed = _changed(again, found)
+    told = _told(again, found)
+    notes = (*tuning.notes, *_findings(told, changed))
+    kept = tuple(worth_it(each, tuning.tiers[-1]) for each in told)
+    return replace(tuning, routes=kept, notes=notes)
+
+
+def _patient(
+    tuning: Tuning,
+    standing: Standing,
+    latency_objective: float | None,
+    wanted: Callable[[RouteTuning], bool],
+) -> Tuning:
+    routes = (
+        patient(each, standing.monitor(each.tasks), latency_objective) if wanted(each) else each
+        for each in tuning.routes
+    )
+    return replace(tuning, routes=tuple(routes))
+
+
+def _changed(tuning: Tuning, found: Replay) -> dict[str, list[str]]:
+    """The routes on which a monitor changed its phase, with the routes of the replay."""
+    names = sorted({change.route for change in found.history})
+    if len(tuning.routes) == 1:  # of which there is one a task with `routes = "auto"`
+        return {tuning.routes[0].route: names} if names else {}
+    return {name: [name] for name in names}
+
+
+def _replay(
+    tuning: Tuning,
+    recordings: Sequence[Recording],
+    settings: Settings | None,
+    latency_objective: float | None,
+) -> Replay:
+    """Replay the settings that would be written."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tuned.toml"
+        made = configuration(
+            tuning, settings=settings, folder=path.parent, latency_objective=latency_objective
+        )
+        write(made, path)
+        return _replayed(load(path), recordings, tuning)
+
+
+def _replayed(settings: Settings, recordings: Sequence[Recording], tuning: Tuning) -> Replay:
+    """Replay as `cascade replay` would, but that no request is cut short, refused or sampled."""
 
     def build(
         providers: Mapping[str, Provider], *, on_transition: Iterable[Hook], random: Random
     ) -> Cascade:
-        named = [_route(each, latency_objective) for each in routes]
-        walked = tiers
-        if auto:
-            (only,) = routes
-            named, walked = [], only.tiers
-        return Cascade(
-            *(Tier(tier, providers[tier], gate=_shared(tier, routes, auto)) for tier in walked),
-            routes="auto" if auto else named,
-            monitor=monitor,
+        return settings.scripted(
+            {tier: providers.get(tier, Scripted([])) for tier in settings.tiers},
+            routes=_unlimited(settings.routes),
+            router=None,
+            budget=None,
+            audit=None,
+            limits=None,
             timeout=PATIENCE,
+            on_exhausted="raise",
             on_transition=on_transition,
             random=random,
         )
 
-    return replay(recordings, list(tiers), build, seed=seed)
+    return replay(recordings, tuning.tiers, build, seed=tuning.seed)
 
 
-def verified(
-    routes: Sequence[RouteTuning],
-    recordings: Sequence[Recording],
-    tiers: Sequence[str],
-    hard: Mapping[str, Gate | None],
-    monitor: MonitorSettings,
-    latency_objective: float | None,
-    seed: int,
-) -> tuple[list[RouteTuning], tuple[str, ...]]:
-    """The routes with what a replay made of them, and what that says.
+def _unlimited(routes: Literal["auto"] | tuple[Route, ...]) -> Literal["auto"] | list[Route]:
+    if routes == "auto":
+        return "auto"
+    return [replace(route, timeout=None, budget=None) for route in routes]
 
-    Args:
-        routes: as found.
-        recordings: all that they rest on, in their order, with the labels that count.
-        tiers: all of them, the strongest last.
-        hard: by tier, what is judged before its cut.
-        monitor: how fallback monitors decide.
-        latency_objective: seconds within which an answer is wanted.
-        seed: of the engine's random numbers.
-    """
-    walked = [walked_of(route, hard) for route in routes]
-    found = walk(
-        recordings,
-        tiers,
-        walked,
-        monitor=monitor,
-        latency_objective=latency_objective,
-        seed=seed,
-    )
+
+def _told(tuning: Tuning, found: Replay) -> list[RouteTuning]:
+    """The routes with what was replayed."""
+    if len(tuning.routes) == 1:
+        return [_with(tuning.routes[0], found.all)]
     summaries = {each.route: each for each in found.routes}
-    told = [_replayed(route, summaries[route.route]) for route in routes]
-    bypassed = sorted({change.route for change in found.history})
-    return told, tuple(_findings(told, bypassed))
+    return [_with(route, summaries[route.route]) for route in tuning.routes]
 
 
-def walked_of(route: RouteTuning, hard: Mapping[str, Gate | None]) -> Walked:
-    """The route as the engine walks it."""
-    gates = {cut.tier: cut_gate(hard[cut.tier], cut.scorer, cut.threshold) for cut in route.cuts}
-    return Walked(route.route, route.tasks, route.tiers, gates)
-
-
-def _replayed(route: RouteTuning, summary: Summary) -> RouteTuning:
+def _with(route: RouteTuning, summary: Summary) -> RouteTuning:
     accuracy = summary.accuracy or 0.0
     return replace(route, replayed=Point(summary.cost / summary.requests, accuracy))
 
 
-def _findings(routes: Sequence[RouteTuning], bypassed: Sequence[str]) -> Iterator[str]:
-    steady = [each for each in routes if each.route not in bypassed]
+def _findings(routes: Sequence[RouteTuning], changed: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    steady = [each for each in routes if each.route not in changed]
     other = [each.route for each in steady if not _same(each)]
     if other:
         yield f"replay and search differ on {', '.join(other)}: please report this"
-    if not bypassed:
+    if not changed:
         yield "replayed through the engine in the recorded order: no tier was bypassed"
     else:
-        names = ", ".join(bypassed)
+        names = ", ".join(name for names in changed.values() for name in names)
         yield f"replayed in the recorded order, a monitor bypassed a tier for a while on {names}"
 
 
@@ -158,27 +158,3 @@ def _same(route: RouteTuning) -> bool:
     return math.isclose(replayed.cost, route.cost, rel_tol=TOLERANCE) and math.isclose(
         replayed.accuracy, route.accuracy, abs_tol=TOLERANCE
     )
-
-
-def unwatched() -> MonitorSettings:
-    """Monitors that bypass no tier."""
-    return MonitorSettings(min_calls=NEVER, window=NEVER)
-
-
-def _route(walked: Walked, latency_objective: float | None) -> Route:
-    return Route(
-        walked.name,
-        tasks=walked.tasks,
-        tiers=walked.tiers,
-        gates=dict(walked.gates),
-        latency_objective=latency_objective,
-    )
-
-
-def _shared(tier: str, routes: Sequence[Walked], auto: bool) -> Gate | None:
-    return routes[0].gates.get(tier) if auto else None
-
-
-def pooled(tiers: tuple[str, ...], gates: Mapping[str, Gate]) -> Walked:
-    """The default route, which takes all tasks."""
-    return Walked(DEFAULT_ROUTE, (), tiers, gates)

@@ -4,7 +4,7 @@ Samples are taken of accepted answers only. They can show that a cut keeps its p
 stricter one would; a laxer one needs recordings of answers that were turned down, too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,8 @@ from typing import Final
 from cascade.config import Settings
 from cascade.errors import ConfigError
 from cascade.policy.routing import DEFAULT_ROUTE, Route
-from cascade.tuning._audited import Audited, read_audited
+from cascade.tuning._audited import Audited, Sampled, read_audited
+from cascade.tuning._certify import MISSED
 from cascade.tuning.results import Certificate, Cut, RouteTuning, Shortfall, Target, Tuning
 from cascade.tuning.risk import certify_error, certify_loss, estimate_loss
 from gates import AllOf, AtLeast
@@ -23,6 +24,10 @@ _MOST: Final = 1 - 1e-9
 _NONE: Final = (
     "no audit sample of an answer that a cut (AtLeast) of these settings accepted; [audit] with a"
     " share has such samples taken"
+)
+_MEASURED: Final = (
+    "the share sampled is measured by the same log, so that a promise holds as nearly as these"
+    " shares are right, which the exact bounds do not account for"
 )
 _SEVERAL: Final = (
     "left as it is: a stricter first cut would send answers to the second one of which there are no"
@@ -39,6 +44,7 @@ class _Live:
     tier: str
     cut: AtLeast
     audited: Audited
+    sampled: Sampled
 
 
 def tune_from_audit(
@@ -67,7 +73,7 @@ def tune_from_audit(
     cuts = {route.name: _cuts(settings, route) for route in routes}
     found = read_audited(log, cuts)
     live = [
-        _Live(route, _walked(settings, route), tier, cut, found[route.name, tier])
+        _live(settings, route, tier, cut, found[route.name, tier])
         for route in routes
         for tier, cut in list(cuts[route.name].items())[:1]
         if len(cuts[route.name]) == 1
@@ -75,9 +81,10 @@ def tune_from_audit(
     ]
     if not live:
         raise ConfigError(f"{log}: {_NONE}")
-    samples = sum(len(one.audited.compared) for one in live)
+    samples = sum(len(one.sampled.compared) for one in live)
     strongest = " and ".join(dict.fromkeys(one.tiers[-1] for one in live))
-    weighed = "weighted by the inverse of the share sampled that day"
+    measured = "" if all(one.sampled.known for one in live) else ", as measured in the log"
+    weighed = f"weighted by the inverse of the share sampled that day{measured}"
     several = [name for name, own in cuts.items() if len(own) > 1]
     return Tuning(
         target=target,
@@ -86,17 +93,44 @@ def tune_from_audit(
         labels=f"by agreement with {strongest} in {samples:,} audit samples, {weighed}",
         seed=seed,
         requests_per_day=requests_per_day,
-        notes=(*(f"route {name}: {_SEVERAL}" for name in several), *_otherwise(live)),
+        notes=(
+            *(f"route {name}: {_SEVERAL}" for name in several),
+            *(note for one in live for note in _left_out(one)),
+            *(() if all(one.sampled.known for one in live) else (_MEASURED,)),
+        ),
     )
 
 
-def _otherwise(live: Sequence[_Live]) -> Iterator[str]:
-    for one in live:
-        if one.audited.otherwise:
-            yield (
-                f"route {one.route.name}: {one.audited.otherwise:,} answers of {one.tier} were"
-                f" judged by another cut than {one.cut.name}, and left out"
-            )
+def _live(settings: Settings, route: Route, tier: str, cut: AtLeast, own: Audited) -> _Live:
+    audit = settings.document.audit
+    sampled = own.sampled(None if audit is None else audit.share)
+    return _Live(route, _walked(settings, route), tier, cut, own, sampled)
+
+
+def _left_out(one: _Live) -> Iterator[str]:
+    """What the samples that count say nothing of."""
+    if one.audited.otherwise:
+        yield (
+            f"route {one.route.name}: {one.audited.otherwise:,} answers of {one.tier} were"
+            f" judged by another cut than {one.cut.name}, and left out"
+        )
+    days, samples, accepted = one.sampled.thin
+    if days:
+        yield (
+            f"route {one.route.name}: {samples:,} samples of {_days(days)} are left out, since only"
+            f" {samples / accepted:.1%} of the {accepted:,} answers of {one.tier} accepted then"
+            " were compared: nothing is said of these days"
+        )
+    days, accepted = one.sampled.unsampled
+    if days:
+        yield (
+            f"route {one.route.name}: none of the {accepted:,} answers of {one.tier} accepted on"
+            f" {_days(days)} was compared: nothing is said of these days"
+        )
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count:,} days"
 
 
 def _routes(settings: Settings) -> list[Route]:
@@ -130,25 +164,25 @@ def _cut_in(gate: object) -> AtLeast | None:
 
 
 def _tuned(one: _Live, target: Target, seed: int) -> RouteTuning:
-    own = one.audited
+    own = one.sampled
     if target.kind == "max-error":
         found = _held(own, target, target.limit, seed)
         return _without(one, found) if isinstance(found, Shortfall) else _with(one, found)
     # The loss is of all requests, the samples are of the accepted answers alone.
-    accepted = len(own.accepted) / own.requests
+    accepted = own.accepted / own.requests
     found = _held(own, target, min(_MOST, target.limit / accepted), seed)
     if isinstance(found, Shortfall):
         return _without(one, found)
     return _with(one, replace(found, measured=found.measured * accepted))
 
 
-def _held(own: Audited, target: Target, limit: float, seed: int) -> Certificate | Shortfall:
+def _held(own: Sampled, target: Target, limit: float, seed: int) -> Certificate | Shortfall:
     """The laxest cut that keeps the limit, among the present one and stricter ones."""
     scores = [each.score for each in own.compared]
     wrong = [float(not each.agrees) for each in own.compared]
     if target.confidence is None:
         found = estimate_loss(scores, wrong, limit, weights=own.weights)
-        return found or Shortfall(len(scores), None)
+        return found or Shortfall(len(scores), None, MISSED)
     certify = certify_error if target.kind == "max-error" else certify_loss
     return certify(scores, wrong, limit, target.confidence, seed, weights=own.weights)
 
@@ -175,8 +209,8 @@ def _without(one: _Live, short: Shortfall) -> RouteTuning:
 def _with(one: _Live, found: Certificate) -> RouteTuning:
     """The route under a cut that is as it was, or stricter."""
     own = one.audited
-    compared = zip(own.compared, own.weights, strict=True)
-    lowest = min(each.score for each in own.compared)
+    compared = zip(one.sampled.compared, one.sampled.weights, strict=True)
+    lowest = min(each.score for each in one.sampled.compared)
     threshold = one.cut.threshold if found.threshold <= lowest else found.threshold
     turned = [each for each in own.accepted if each.score < threshold]
     kept = [(each, weight) for each, weight in compared if each.score >= threshold]
@@ -190,6 +224,7 @@ def _with(one: _Live, found: Certificate) -> RouteTuning:
         fallback=1 - (len(own.accepted) - len(turned)) / own.gated,
         cost_break_even=1 - own.turns_cost / own.gated / strongest if strongest else None,
         agreement=1 - wrong / total if total else None,
+        labels=round(len(kept) * own.gated / (len(own.accepted) - len(turned))) or None,
     )
     return RouteTuning(
         route=one.route.name,
@@ -200,7 +235,7 @@ def _with(one: _Live, found: Certificate) -> RouteTuning:
         dropped=(),
         promise=replace(found, threshold=threshold),
         shortfall=None,
-        accuracy=1 - wrong / own.requests,
+        accuracy=1 - wrong / one.sampled.requests,
         accuracy_strongest=1.0,
         cost=(own.cost + sum(each.onward or 0.0 for each in turned)) / own.requests,
         cost_strongest=strongest,

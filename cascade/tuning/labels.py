@@ -98,7 +98,7 @@ def labelling(labels: Rule | Label, tiers: Sequence[str]) -> Labelling:
         return Labelling(labels, f"by the function {name}")
     rule, _, how = rule_named(labels).partition(":")
     if rule == "recorded":
-        return Labelling(_recorded, 'as recorded ("correct" of each answer)')
+        return Labelling(recorded, 'as recorded ("correct" of each answer)')
     if rule == "agreement":
         how, strongest = how or "exact", tiers[-1]
         words = f"by agreement with {strongest} ({_SAME[how]}), whose answers are taken for right"
@@ -112,27 +112,42 @@ def labelled(
 ) -> Labelled:
     """Recordings with the labels of a rule in place of those that they hold.
 
+    Each answer is labelled once, those of recordings that lack another tier's not at all.
+
     Args:
-        recordings: each with an answer of every tier.
+        recordings: any number; those that lack an answer or a label of some tier are left out.
         tiers: as recorded, the strongest last.
         labels: a rule, or a function of your own from a recording and a tier.
 
     Raises:
-        RecordingError: an answer is missing, or no recording has labels for all tiers.
+        RecordingError: no recording has an answer and a label of every tier.
         ValueError: there is no such rule.
     """
     how = labelling(labels, tiers)
     found = [_with_labels(each, tiers, how.label) for each in recordings]
     kept = tuple(each for each in found if each is not None)
     if not kept:
-        raise RecordingError(f"no recording has a label for every tier ({how.words}); {_REMEDY}")
+        raise RecordingError(_nothing_in(recordings, tiers, how.words))
     return Labelled(kept, how.words, len(found) - len(kept))
 
 
 _REMEDY: Final = (
-    'a "correct" in each answer or a "reference" gives labels; without either, the rule'
-    ' "agreement" takes the strongest tier\'s answers for right'
+    'give each answer a "correct", or each recording a "reference" with the rule exact, number,'
+    ' json or choice (--labels exact); without either, the rule "agreement" takes the strongest'
+    " tier's answers for right"
 )
+
+
+def _nothing_in(recordings: Sequence[Recording], tiers: Sequence[str], words: str) -> str:
+    """Why no recording is of use."""
+    if not recordings:
+        return "there is no recording: it is empty"
+    for each in recordings:
+        missing = [tier for tier in tiers if tier not in each.answers]
+        if missing:
+            what = f"recording {each.id!r} has no answer of {missing[0]!r}"
+            return f"{what}; it has {', '.join(each.answers)}"
+    return f"no recording has a label for every tier (labels: {words}); {_REMEDY}"
 
 
 def choice(answer: Response, reference: Response) -> bool | None:
@@ -151,7 +166,8 @@ _COMPARISONS: Final[Mapping[str, Compare]] = {
 }
 
 
-def _recorded(recording: Recording, tier: str) -> bool | None:
+def recorded(recording: Recording, tier: str) -> bool | None:
+    """The label that the recording itself holds."""
     return recording.answers[tier].correct
 
 
@@ -183,12 +199,10 @@ def _references(recording: Recording, compare: Compare) -> Iterator[Response]:
 
 
 def _with_labels(recording: Recording, tiers: Sequence[str], label: Label) -> Recording | None:
-    """The recording with labels; None where one of its answers has none."""
+    """The recording with labels; None where an answer is missing, or has none."""
     answers = dict(recording.answers)
-    missing = [tier for tier in tiers if tier not in answers]
-    if missing:
-        what = f"recording {recording.id!r} has no answer of {missing[0]!r}"
-        raise RecordingError(f"{what}; it has {', '.join(answers)}")
+    if any(tier not in answers for tier in tiers):
+        return None
     for tier in tiers:
         right = label(recording, tier)
         if right is None:

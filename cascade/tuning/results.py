@@ -12,9 +12,10 @@ Kind = Literal["max-loss", "aim-loss", "max-error"]
 Method = Literal["betting", "binomial", "normal", "estimate"]
 """How a threshold was found; "normal" is an approximation, "estimate" measures without a bound."""
 
-Why = Literal["dominated", "inverted", "chance", "gap", "saving", "uncertified"]
+Why = Literal["dominated", "inverted", "chance", "gap", "saving", "uncertified", "slow"]
 """Why a tier was dropped: a cheaper one is as good; a dearer one is worse; its gate tells nothing;
-it is too far behind the next; it would save too little; nothing could be certified for it.
+it is too far behind the next; it would save too little; nothing could be certified for it;
+requests would take longer.
 """
 
 
@@ -54,21 +55,24 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """No threshold can be certified with so many labels; `needed` is about how many would do.
+    """Nothing was found with so many labels; `needed` is about how many would do.
 
-    `needed` is None where no number of labels would, the target being out of reach.
+    Args:
+        labels: of the user, those by which chains are chosen included.
+        needed: the same. None where it is not known, which `reason` then says; without a reason no
+            number would do, the target being out of reach.
+        reason: what else than certifying has failed, as the beginning of a sentence.
     """
 
     labels: int
     needed: int | None
+    reason: str = ""
 
     def __str__(self) -> str:
-        about = (
-            "no number of labels would do"
-            if self.needed is None
-            else (f"about {self.needed:,} needed")
-        )
-        return f"not certifiable with {self.labels:,} labels, {about}"
+        said = f"{self.reason or 'not certifiable'} with {self.labels:,} labels"
+        if self.needed is not None:
+            return f"{said}, about {self.needed:,} needed"
+        return said if self.reason else f"{said}, no number of labels would do"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Cut:
         bypassed: whether the fallback monitor is expected to bypass the tier.
         agreement: share of the accepted answers that the strongest tier's own one agrees with, None
             where that was not compared.
+        labels: how many labelled answers of this tier the fallback rate rests on, None where that
+            is not known; the agreement rests on the accepted ones of these.
     """
 
     tier: str
@@ -97,6 +103,7 @@ class Cut:
     latency_break_even: float | None = None
     bypassed: bool = False
     agreement: float | None = None
+    labels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +185,8 @@ class RouteTuning:
         by_task: the figures of each task.
         error_promise: what holds of errors among accepted answers, where that was asked for beside
             a loss.
+        monitor_threshold: fallback rate from which on its monitors are to bypass a tier, where
+            the default would do so although the tier pays; else None.
     """
 
     route: str
@@ -199,6 +208,7 @@ class RouteTuning:
     signals: tuple[SignalFigures, ...] = ()
     frontier: Frontier | None = None
     error_promise: Certificate | None = None
+    monitor_threshold: float | None = None
 
     @property
     def cascades(self) -> bool:

@@ -18,8 +18,10 @@ distinct score tests every threshold there is.
 Rows that were sampled unequally, like audited ones, come with `weights`, the inverse of the
 probability of each to be among the rows. For a promise they are thinned: a row stays with
 probability weight / largest weight, which should be the largest that the sampling allows. What
-stays is distributed like the traffic, so that the same proofs hold; light rows are lost, which
-costs labels but no validity. Estimates use all rows.
+stays is distributed like the traffic if the weights are known beforehand: then the same proofs
+hold. Weights that are estimated, like the share of a day's answers that was sampled, make them hold
+as nearly as the estimates do. Light rows are lost, which costs labels but no validity. Estimates
+use all rows.
 """
 
 import math
@@ -29,9 +31,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtri, xlogy
+from scipy.special import bdtr, ndtri
 
-from cascade.tuning._betting import LARGEST_BET, growth, log_wealth
+from cascade.tuning._betting import log_wealth
+from cascade.tuning._needed import error_shortfall, loss_shortfall
 from cascade.tuning._ranked import Ranked, ranked, thinned
 from cascade.tuning.results import Certificate, Method, Shortfall
 
@@ -46,10 +49,6 @@ give fewer. At a limit of .05 so many just pass with all of them right."""
 SCOUTS: Final = 0.04
 """Share of the rows that show where to start and are then left out of the tests."""
 
-USEFUL: Final = 0.1
-"""Share of accepted requests from which on a threshold is worth its labels."""
-
-_NEGLIGIBLE: Final = 1e-9
 _POSITIVE: Final = math.ulp(0.0)
 
 _Floats = NDArray[np.float64]
@@ -86,7 +85,7 @@ def certify_loss(
     logs = log_wealth(rows, limit, seed)
     held = _unbroken(logs >= -math.log1p(-confidence)) - 1
     if held < 1:
-        return _loss_shortfall(rows, limit, confidence)
+        return loss_shortfall(rows, limit, confidence)
     return _certificate(rows, held - 1, "betting", rows.labels)
 
 
@@ -134,7 +133,7 @@ def certify_error(
     level = (1 - confidence) / max(1, len(falling))
     found = _from_starts(tested, falling, limit, level) if falling else None
     if found is None:
-        return Shortfall(rows.labels, _needed_for_error(rows, limit, level))
+        return error_shortfall(rows, limit, level)
     return replace(found, labels=rows.labels)
 
 
@@ -196,7 +195,7 @@ def approximate_loss(
     means, deviations = rows.measured(added=1)
     held = _unbroken(means + float(ndtri(confidence)) * deviations <= limit)
     if not held:
-        return _loss_shortfall(rows, limit, confidence)
+        return loss_shortfall(rows, limit, confidence)
     return _certificate(rows, held - 1, "normal", rows.labels)
 
 
@@ -252,34 +251,3 @@ def _from_starts(
     measured = float(errors[best] / accepted[best])
     accepts = float(rows.share[best])
     return Certificate(threshold, accepts, measured, rows.labels, "binomial", strictest)
-
-
-def _loss_shortfall(rows: Ranked, limit: float, confidence: float) -> Shortfall:
-    faultless = math.log1p(LARGEST_BET * limit)
-    return Shortfall(rows.labels, _needed(rows, growth(rows, limit), 1 - confidence, faultless))
-
-
-def _needed_for_error(rows: Ranked, limit: float, level: float) -> int | None:
-    """Labels until the binomial tail is under the level, by its exponent (Chernoff)."""
-    accepted = rows.ends + 1
-    rate = np.minimum(rows.upto(rows.values) / accepted, limit)
-    exponents = xlogy(rate, rate / limit) + xlogy(1 - rate, (1 - rate) / (1 - limit))
-    return _needed(rows, accepted / rows.labels * exponents, level, -math.log1p(-limit))
-
-
-def _needed(rows: Ranked, exponents: _Floats, level: float, faultless: float) -> int | None:
-    """About how many labels bring e^(-exponent labels) under the level where it is worth them.
-
-    Rounded up to two digits; more than there are, since those did not do. `faultless` is the
-    exponent of accepting everything without a fault: with too few labels even for that, they do not
-    say that the target is out of reach.
-    """
-    enough = -math.log(level)
-    fastest = float(np.max(exponents[rows.share >= USEFUL], initial=0.0))
-    if fastest <= _NEGLIGIBLE and faultless * rows.labels < enough:
-        fastest = faultless
-    if fastest <= _NEGLIGIBLE:
-        return None
-    labels = max(enough / fastest, 1.5 * rows.labels)
-    digit: int = 10 ** max(0, math.floor(math.log10(labels)) - 1)
-    return math.ceil(labels / digit) * digit

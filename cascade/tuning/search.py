@@ -82,7 +82,7 @@ def served(column: Column) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class Walked:
     """What a chain makes of each row.
 
     Args:
@@ -109,7 +109,7 @@ class Outcome:
         return found
 
 
-def outcome(legs: Sequence[Leg], thresholds: Sequence[float]) -> Outcome:
+def walked(legs: Sequence[Leg], thresholds: Sequence[float]) -> Walked:
     """What a chain makes of each row.
 
     Args:
@@ -126,7 +126,7 @@ def outcome(legs: Sequence[Leg], thresholds: Sequence[float]) -> Outcome:
         correct = np.where(taken, here.correct, correct)
         cost = here.cost + np.where(taken, 0.0, cost)
         seconds = here.seconds + np.where(taken, 0.0, seconds)
-    return Outcome(answered, correct, cost, seconds)
+    return Walked(answered, correct, cost, seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,11 +242,11 @@ class _Sums:
     ) -> None:
         self._here, self._goal = legs[place], goal
         none = [*thresholds[:place], np.inf, *thresholds[place + 1 :]]
-        self._else = outcome(legs, none)
+        self._else = walked(legs, none)
         self._cut = self._else.answered < len(legs) - 1
         self._reached = self._else.answered > place
         self._total = float(goal.weights.sum())
-        self._on = outcome(legs[place + 1 :], thresholds[place + 1 :])
+        self._on = walked(legs[place + 1 :], thresholds[place + 1 :])
 
     def losses(self) -> tuple[Floats, Floats]:
         """Accuracy lost against the strongest tier, and its standard error."""

@@ -12,6 +12,7 @@ from cascade.plan import DEFAULT_GATE
 from cascade.recordings import RecordedAnswer, Recording
 from cascade.structured import shape_of
 from cascade.tuning._catalogue import signals_of
+from cascade.tuning.labels import Label, recorded
 from cascade.types import Request
 from gates import Candidate, Gate, Learned, Scorer, check
 
@@ -19,13 +20,13 @@ Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-Label = Callable[[Recording, str], bool | None]
-"""Whether a tier answered a recorded request rightly; None where that is not known."""
+HardGate = Callable[[Recording, str], Gate | None]
+"""What a tier's answer to a recorded request must pass whatever it scores; None for nothing."""
 
 
-def recorded(recording: Recording, tier: str) -> bool | None:
-    """The label that the recording itself holds."""
-    return recording.answers[tier].correct
+def by_default(_: Recording, __: str) -> Gate | None:
+    """The gate of every tier that is given none."""
+    return DEFAULT_GATE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,8 @@ class Column:
         cost: USD; NaN where it was not recorded.
         seconds: NaN where not recorded.
         hard: whether the answer passes the hard gate, and has the form that the request asks for.
-        fits: whether it has that form, which is asked of the last tier, too.
+        fits: whether it would do as the last tier's answer: has that form, and passes what the
+            strongest tier was given as a gate of its own.
         measures: what each signal measures, NaN where it is absent.
     """
 
@@ -86,7 +88,7 @@ class Sheet:
     """
 
     numbers: Rows
-    tasks: NDArray[np.str_]
+    tasks: NDArray[np.object_]
     columns: Mapping[str, Column]
     weights: Floats
     left_out: int = 0
@@ -116,7 +118,7 @@ def sheet_of(
     tiers: Sequence[str],
     *,
     labels: Label = recorded,
-    hard: Gate | None = DEFAULT_GATE,
+    hard: HardGate = by_default,
     weights: Sequence[float] | None = None,
     scorers: Mapping[str, Sequence[Scorer]] | None = None,
 ) -> Sheet:
@@ -126,7 +128,7 @@ def sheet_of(
         recordings: any number; those that lack an answer or a label of some tier are left out.
         tiers: cheapest first.
         labels: says what is right; as recorded unless given.
-        hard: what every answer but the last tier's must pass, whatever it scores; None for nothing.
+        hard: gives the gate of an answer that is not the last tier's.
         weights: how many requests each recording stands for, one a recording; 1 unless given.
         scorers: what to measure of each tier; `signals_of` it unless given, and nothing of the
             last, which is not cut.
@@ -140,7 +142,8 @@ def sheet_of(
     truths = [_labelled(recording, tiers, labels) for recording in recordings]
     numbers = [number for number, truth in enumerate(truths) if truth is not None]
     if not numbers:
-        raise RecordingError(f"no recording has an answer and a label of each of {list(tiers)}")
+        named = ", ".join(tiers)
+        raise RecordingError(f"no recording has an answer and a label of each of {named}")
     kept = [recordings[number] for number in numbers]
     known = np.array([truth for truth in truths if truth is not None], dtype=np.float64)
     asked = [_Asked.of(recording) for recording in kept]
@@ -151,7 +154,8 @@ def sheet_of(
     }
     chosen = np.array(numbers, dtype=np.intp)
     given = np.ones(len(recordings)) if weights is None else np.asarray(weights, dtype=np.float64)
-    tasks = np.array([recording.task or "" for recording in kept])
+    # As objects: else each row takes the room of the longest name.
+    tasks = np.array([recording.task or "" for recording in kept], dtype=np.object_)
     return Sheet(chosen, tasks, columns, given[chosen], len(recordings) - len(kept))
 
 
@@ -186,13 +190,14 @@ def _column(
     asked: Sequence[_Asked],
     tier: str,
     correct: Floats,
-    hard: Gate | None,
+    hard: HardGate,
     scorers: Sequence[Scorer],
 ) -> Column:
     answers = [recording.answers[tier] for recording in recordings]
     candidates = [each.candidate(answer) for each, answer in zip(asked, answers, strict=True)]
     fits = np.array([_passes(a.shape, c) for a, c in zip(asked, candidates, strict=True)])
-    firm = np.array([_passes(hard, candidate) for candidate in candidates])
+    gates = [hard(recording, tier) for recording in recordings]
+    firm = np.array([_passes(gate, c) for gate, c in zip(gates, candidates, strict=True)])
     return Column(
         correct=correct,
         cost=_numbers([answer.response.cost for answer in answers]),

@@ -1,19 +1,36 @@
 """What was found in words that a user can repeat: the promise, its limits, what it saves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from cascade.tuning.results import Certificate, Cut, Method, RouteTuning, Target, Tuning
+from cascade.policy.monitor_types import DEFAULT_THRESHOLD
+from cascade.tuning.results import (
+    Certificate,
+    Cut,
+    Method,
+    Point,
+    RouteTuning,
+    Target,
+    Tuning,
+)
 from gates import InTask, Learned, Scorer
 
 METHODS: Final[Mapping[Method, str]] = {
     "betting": "betting bound of Waudby-Smith and Ramdas, fixed-sequence testing",
     "binomial": "exact binomial, Learn-then-Test",
     "normal": "normal approximation, which may be broken more often than said",
-    "estimate": "measured with half a standard error to spare",
+    "estimate": "with half a standard error to spare",
 }
 """How a threshold was found, by `Certificate.method`."""
 
+CERTIFYING: Final[Collection[Method]] = ("betting", "binomial")
+"""The methods whose promises hold as said."""
+
+LEARNED: Final = "Learned"
+"""How the learned scorer of a tier is called."""
+
+FEW: Final = 30
+"""Requests of a task under which what it loses is mostly chance."""
 
 MAX_SIGNALS: Final = 8
 """Signals of a learned scorer that are named: those of the largest weights."""
@@ -30,8 +47,15 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def points(share: float) -> str:
-    """A difference of accuracies in percentage points: 0.46 points."""
-    return f"{100 * share + 0.0:.2f} points"
+    """A difference of accuracies in percentage points: 0.46."""
+    return f"{100 * share + 0.0:.2f}"
+
+
+def require_share(name: str, share: float | None) -> None:
+    """Raise ValueError where what is given as a share is none."""
+    if share is not None and not 0 < share < 1:
+        hint = f"; {number(share)} % are {number(share / 100)}" if 1 <= share < 100 else ""
+        raise ValueError(f"{name} is a share, over 0 and below 1; got {number(share)}{hint}")
 
 
 def asked(tuning: Tuning) -> str:
@@ -71,12 +95,17 @@ def _held(route: RouteTuning, target: Target, found: Certificate, strongest: str
     what = f"the accuracy lost against {strongest}"
     if target.kind == "max-error":
         what = f"the share of wrong answers among those accepted{_accepting(route)}"
-    rests = f"{found.labels:,} labels, measured {number(found.measured)}; {METHODS[found.method]}"
+    rests = f"measured {number(found.measured)} on {_labels(found)}; {METHODS[found.method]}"
     if found.method == "estimate" or target.confidence is None:
         return f"Aimed at, not certified: {what} is about {number(target.limit)} or less ({rests})."
     begun = "About with" if found.method == "normal" else "With"
     held = f"{what} is at most {number(target.limit)}"
     return f"{begun} probability {number(target.confidence)} {held} ({rests})."
+
+
+def _labels(found: Certificate) -> str:
+    which = "all {:,} labels" if found.method == "estimate" else "the {:,} labels that test it"
+    return which.format(found.labels)
 
 
 def _accepting(route: RouteTuning) -> str:
@@ -101,21 +130,59 @@ def advice(route: RouteTuning) -> str:
     return f"do not cascade this route: ask {route.tiers[-1]}"
 
 
+def missed(tuning: Tuning, route: RouteTuning) -> Iterator[str]:
+    """That all labels together miss what a part of them certifies."""
+    lost, limit = route.accuracy_strongest - route.accuracy, tuning.target.limit
+    if tuning.target.kind == "max-loss" and route.promise is not None and lost > limit:
+        yield (
+            f"over all {route.requests:,} labelled requests {number(lost)} of accuracy is lost,"
+            f" more than {number(limit)}: the labels that certify are luckier than those that chose"
+        )
+
+
+def live(route: RouteTuning) -> Point:
+    """Accuracy and USD a request, as replayed with its monitors where it was."""
+    return route.replayed or Point(route.cost, route.accuracy)
+
+
 def expectation(route: RouteTuning) -> str:
     """Cost, accuracy and time of a route, each beside the strongest tier's alone."""
-    beside = f"${number(route.cost)} against ${number(route.cost_strongest)} a request"
+    found = live(route)
+    beside = f"${number(found.cost)} against ${number(route.cost_strongest)} a request"
+    paper, right = percent(cost_on_paper(route)), percent(route.accuracy)
+    told = percent(relative_cost(route)), percent(found.accuracy)
     parts = [
-        f"cost {percent(relative_cost(route))} of the strongest tier's ({beside})",
-        f"right {percent(route.accuracy)} against {percent(route.accuracy_strongest)}",
+        f"cost {told[0]}{_beside(paper, told[0])} of the strongest tier's ({beside})",
+        f"right {told[1]}{_beside(right, told[1])} against {percent(route.accuracy_strongest)}",
     ]
     if route.seconds is not None and route.seconds_strongest is not None:
         parts.append(f"{number(route.seconds)} s against {number(route.seconds_strongest)} s")
     return ", ".join(parts)
 
 
+def _beside(paper: str, replayed: str) -> str:
+    return "" if paper == replayed else f" (on paper {paper})"
+
+
 def relative_cost(route: RouteTuning) -> float | None:
-    """Cost of a route, relative to asking the strongest tier for everything."""
+    """Cost of a route, relative to asking the strongest tier for everything; see `live`."""
+    return live(route).cost / route.cost_strongest if route.cost_strongest else None
+
+
+def cost_on_paper(route: RouteTuning) -> float | None:
+    """The same while no monitor bypasses a tier."""
     return route.cost / route.cost_strongest if route.cost_strongest else None
+
+
+def monitor_words(route: RouteTuning) -> Iterator[str]:
+    """Why a route has a monitor of its own."""
+    if route.monitor_threshold is not None:
+        rates = ", ".join(f"{percent(cut.fallback)} of {cut.tier}" for cut in route.cuts)
+        yield (
+            f"the default, {percent(DEFAULT_THRESHOLD, 0)}, would bypass a tier that pays, for a"
+            f" while at least: {rates} expected to escalate, which saves money up to"
+            f" {percent(route.monitor_threshold, 0)}"
+        )
 
 
 def cut_words(cut: Cut) -> str:
@@ -124,13 +191,11 @@ def cut_words(cut: Cut) -> str:
     words = f"{percent(cut.fallback)} of {cut.tier} expected to escalate; saves money up to {even}"
     if cut.latency_break_even is not None:
         words += f", time up to {percent(cut.latency_break_even)}"
-    return f"{words}{_BYPASSED if cut.bypassed else ''}"
+    return f"{words}; {BYPASSED}" if cut.bypassed else words
 
 
-_BYPASSED: Final = (
-    '; the fallback monitor is expected to bypass it (threshold = "auto" in [monitor] would judge'
-    " it by the break-even)"
-)
+BYPASSED: Final = "falls back too often for the fallback monitor, which then bypasses it"
+"""What is said of a tier that the monitor is expected to bypass."""
 
 
 def signal_words(scorer: Scorer) -> str:
@@ -140,7 +205,7 @@ def signal_words(scorer: Scorer) -> str:
     falling = sorted(scorer.features, key=lambda feature: -abs(feature.weight))
     names = list(dict.fromkeys(_feature(feature.signal) for feature in falling))
     more = f" and {len(names) - MAX_SIGNALS} more" if len(names) > MAX_SIGNALS else ""
-    return f"logistic model of {', '.join(names[:MAX_SIGNALS])}{more}"
+    return f"{LEARNED}, a logistic model of {', '.join(names[:MAX_SIGNALS])}{more}"
 
 
 def _feature(signal: Scorer) -> str:
@@ -160,17 +225,29 @@ def tells_tasks_apart(route: RouteTuning) -> bool:
 
 
 def losses(route: RouteTuning) -> Iterator[str]:
-    """What each task loses, the worst first."""
-    for each in sorted(route.by_task, key=lambda task: (-task.loss, task.task)):
-        rates = ", ".join(percent(rate) for rate in each.fallback.values())
+    """What each task loses, the worst first; those of a few requests together."""
+    told = [each for each in route.by_task if each.requests >= FEW]
+    for each in sorted(told, key=lambda task: (-task.loss, task.task)):
+        rates = ", ".join(number(rate) for rate in each.fallback.values()) or "nothing"
         yield (
-            f"{each.task or 'without a task'}: {points(each.loss)} lost, escalated {rates or '-'}"
-            f" ({each.requests:,} requests)"
+            f"{each.task or 'without a task'}: {number(each.loss)} of accuracy lost, {rates}"
+            f" escalated ({each.requests:,} requests)"
+        )
+    few = [each for each in route.by_task if each.requests < FEW]
+    if few:
+        requests = sum(each.requests for each in few)
+        lost = sum(each.loss * each.requests for each in few) / requests
+        yield (
+            f"{len(few):,} tasks of fewer than {FEW} requests: {number(lost)} of accuracy lost"
+            f" ({requests:,} requests)"
         )
 
 
 def total(routes: Sequence[RouteTuning]) -> tuple[float, float, float, float]:
-    """Accuracy and USD a request over all routes, then the same of the strongest tier alone."""
+    """Accuracy and USD a request over all routes, then the same of the strongest tier alone.
+
+    As replayed, see `live`.
+    """
     requests = sum(route.requests for route in routes) or 1
 
     def mean(values: Iterator[float]) -> float:
@@ -178,8 +255,8 @@ def total(routes: Sequence[RouteTuning]) -> tuple[float, float, float, float]:
         return sum(value * route.requests for value, route in pairs) / requests
 
     return (
-        mean(route.accuracy for route in routes),
-        mean(route.cost for route in routes),
+        mean(live(route).accuracy for route in routes),
+        mean(live(route).cost for route in routes),
         mean(route.accuracy_strongest for route in routes),
         mean(route.cost_strongest for route in routes),
     )
@@ -193,6 +270,24 @@ def saving_per_day(tuning: Tuning) -> float | None:
     return tuning.requests_per_day * (strongest - cost)
 
 
-def certified(tuning: Tuning) -> bool:
-    """Whether anything was found that holds: False where no route has labels enough."""
+def writable(tuning: Tuning) -> bool:
+    """Whether there is something to write: False where the labels suffice for no route."""
     return any(route.shortfall is None for route in tuning.routes)
+
+
+def certified(tuning: Tuning) -> bool:
+    """Whether all that was asked for is certified, of every route that is not simply the strongest
+    tier's; False for an aim, and where there is no such route.
+    """
+    targets = [each for each in (tuning.target, tuning.error_target) if each is not None]
+    bound = [route for route in tuning.routes if route.tiers != tuning.tiers[-1:]]
+    return (
+        bool(bound)
+        and all(target.confidence is not None for target in targets)
+        and all(_is_certified(route, len(targets)) for route in bound)
+    )
+
+
+def _is_certified(route: RouteTuning, targets: int) -> bool:
+    held = [each for each in (route.promise, route.error_promise) if each is not None]
+    return len(held) == targets and all(each.method in CERTIFYING for each in held)

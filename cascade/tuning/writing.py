@@ -16,7 +16,7 @@ from cascade.tuning._draft import Draft
 from cascade.tuning._gate_tables import Table, Weights
 from cascade.tuning._toml import comment, dumps
 from cascade.tuning.results import Tuning
-from cascade.tuning.wording import certified
+from cascade.tuning.wording import writable
 
 WIDTH: Final = 98
 """Columns that the words of a comment may take."""
@@ -57,9 +57,9 @@ def configuration(
         latency_objective: seconds, of each route that was tuned.
 
     Raises:
-        ConfigError: nothing was certified, so that there is no threshold to write.
+        ConfigError: the labels suffice for no route, so that there is no threshold to write.
     """
-    if not certified(tuning):
+    if not writable(tuning):
         short = "; ".join(dict.fromkeys(str(route.shortfall) for route in tuning.routes))
         raise ConfigError(f"there is no threshold to write: {short}")
     draft = Draft(tuning, _begun(settings, folder), Weights(name), latency_objective)

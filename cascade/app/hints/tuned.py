@@ -12,7 +12,7 @@ def unwatched_expectation(found: Inspection) -> Iterator[Hint]:
     """Something is expected of a tier whose answers nobody counts."""
     for view in found.routes:
         counted = [stage.tier.name for stage in view.walked if not stage.last]
-        for table in ("expected_fallback", "expected_agreement"):
+        for table in ("expected_fallback", "expected_agreement", "expected_labels"):
             for tier in getattr(view.route, table):
                 if tier not in counted:
                     yield Hint(
