@@ -13,10 +13,12 @@ from cascade.errors import ConfigError
 from cascade.replay import Replay, replay
 from cascade.tuning import configuration, tune, write
 from cascade.tuning._hard import Standing, hard_sheet
+from cascade.tuning._verify import _findings
 from cascade.tuning.labels import labelled
-from cascade.tuning.results import Tuning
+from cascade.tuning.results import Point, Tuning
 from gates import Candidate, Gate, Verdict
 from tests.made import Made, recordings
+from tests.tunings import ROUTE
 
 TIERS = {"small": Made(0.8, 1.0), "large": Made(0.9, 10.0)}
 NAMES = list(TIERS)
@@ -220,6 +222,17 @@ def test_where_there_is_nothing_to_write_nothing_is_replayed() -> None:
     found = tune(given()[:20], NAMES, max_loss=0.01)
     assert found.routes[0].replayed is None
     assert not any("replayed" in note for note in found.notes)
+
+
+def test_a_replay_that_differs_from_what_was_found_is_told() -> None:
+    own = replace(ROUTE, replayed=Point(ROUTE.cost, ROUTE.accuracy))
+    other = replace(own, route="law", replayed=Point(ROUTE.cost, 0.5))
+    assert list(_findings([own], {})) == [
+        "replayed through the engine in the recorded order: no tier was bypassed"
+    ]
+    told = list(_findings([own, other], {}))
+    assert told[0] == "replay and search differ on law: please report this"
+    assert "differ" not in " ".join(_findings([own, other], {"law": ["law"]}))
 
 
 def test_each_answer_is_labelled_once() -> None:

@@ -106,9 +106,8 @@ class TierFigures:
     - seconds: of its turns, retries and gates included.
     - phase: the monitor's in the latest step, None where no step says it.
     - false_accepts: comparable samples of its accepted answers that the strongest one contradicted.
-    - expected_fallback, expected_agreement: the fallback rate, and the share of samples not
-      contradicted, that tuning saw, by the settings, else by those of the log's latest process;
-      expected_labels: the labelled answers on which the former rests, None where nobody says.
+    - expected_fallback, expected_agreement: what tuning saw, by the settings, else by the log's
+      latest process; expected_labels: the labelled answers behind the former, None where unknown.
     """
 
     route: str | None
