@@ -125,7 +125,7 @@ def advice(route: RouteTuning) -> str:
     """What to do with a route."""
     if route.cascades:
         return f"cascade {' -> '.join(route.tiers)}"
-    if route.shortfall is not None:
+    if route.shortfall is not None and route.shortfall.needed is not None:
         return f"too few labels to cascade this route: ask {route.tiers[-1]}"
     return f"do not cascade this route: ask {route.tiers[-1]}"
 
