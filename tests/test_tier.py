@@ -313,7 +313,7 @@ async def test_when_all_queues_are_full_it_says_so() -> None:
         for _ in range(2):
             group.start_soon(Asking().of, made)
         await anyio.wait_all_tasks_blocked()
-        with pytest.raises(QueueFull, match="wait for d2 already"):
+        with pytest.raises(QueueFull, match="the line for d2 is full"):
             await Asking().of(made)
 
 
