@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +149,8 @@ def test_too_old_rows_stay_while_locked(tmp_path: Path) -> None:
 def test_where_the_record_is_required_a_lock_reaches_the_caller(tmp_path: Path) -> None:
     with AuditLog(tmp_path / "audit.db", required=True) as log:
         with locked(log.path, "IMMEDIATE"):
-            log.keep(TRACE, REQUEST, ANSWER)
+            with suppress(SinkFailed):  # where the writer is that quick
+                log.keep(TRACE, REQUEST, ANSWER)
             until_it_fails(log)
             with pytest.raises(SinkFailed, match=r"is required, and cannot keep up: .*locked"):
                 log.keep(replace(TRACE, id="second"), REQUEST, ANSWER)
@@ -168,7 +169,8 @@ async def test_a_locked_log_costs_no_request_unless_it_is_required(
     assert (await cascade.run("What is the capital of France?")).text == "Paris"
     assert log.flush(10)
     with locked(log.path, "IMMEDIATE"):
-        log.keep(TRACE, REQUEST, ANSWER)
+        with suppress(SinkFailed):  # where the writer is that quick
+            log.keep(TRACE, REQUEST, ANSWER)
         until_it_fails(log)
         if required:
             with pytest.raises(SinkFailed):
