@@ -16,7 +16,7 @@ from cascade.errors import SinkFailed
 from cascade.policy.false_accepts import FalseAccepts
 from cascade.policy.money import DAY_SECONDS, PICO, pico
 from cascade.policy.purse import Purse
-from cascade.sinks import AuditLog
+from cascade.sinks import AuditLog, _queue
 from cascade.sinks._reading import AuditReader
 from cascade.sinks._redaction import HIDDEN, redacted
 from cascade.sinks._transactions import DELETED_AT_ONCE
@@ -338,6 +338,17 @@ def test_what_is_no_json_is_captured_by_its_kind_alone(tmp_path: Path) -> None:
     assert json.loads(contents.messages)[0]["n"] == "<set>"
 
 
+def test_messages_that_make_no_json_at_all_are_hidden(tmp_path: Path) -> None:
+    with AuditLog(tmp_path / "audit.db", capture="full") as log:
+        odd = {("a", "b"): "canary"}
+        log.keep(TRACE, Request(({"role": "user", "content": "x", "n": odd},)), ANSWER)
+        assert log.flush(10)
+        with AuditReader(log.path) as reader:
+            contents = reader.contents(1)
+    assert contents is not None
+    assert (json.loads(contents.messages), contents.answer) == (HIDDEN, "Paris")
+
+
 @pytest.mark.parametrize(
     ("text", "harmless"),
     [
@@ -383,6 +394,31 @@ def test_closing_writes_what_waits(tmp_path: Path) -> None:
     assert ids(log) == list(map(str, range(50)))
     assert log.state().waiting == 0
     log.close()
+
+
+def test_more_than_a_transaction_takes_is_written_in_several_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_queue, "BATCH", 4)
+    log = AuditLog(tmp_path / "audit.db")
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "start", lambda self: None)
+        for number in range(10):
+            log.keep(replace(TRACE, id=str(number)), REQUEST, ANSWER)
+    assert log.state().waiting == 10
+    assert log.forget("3") == 1
+    assert log.state().written == 10
+    log.close()
+    assert ids(log) == [str(number) for number in range(10) if number != 3]
+
+
+def test_a_closed_log_takes_no_document(log: AuditLog) -> None:
+    log.remember({"version": 1})
+    log.close()
+    log.remember({"version": 2})
+    state = log.recall()
+    assert state is not None
+    assert state["version"] == 1
 
 
 def test_a_log_that_nothing_was_kept_in_can_be_flushed_and_closed(log: AuditLog) -> None:
@@ -492,10 +528,12 @@ def test_a_record_that_makes_no_rows_is_dropped_alone(
     log: AuditLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     impossible = replace(TRACE, id="odd", steps=(*TRACE.steps, None))  # type: ignore[arg-type]
-    kept(log, TRACE, impossible, replace(TRACE, id="last"))
-    assert ids(log) == [TRACE.id, "last"]
-    assert counts(log)["steps"] == 4
-    assert log.state().dropped == 1
+    kept(log, TRACE, impossible, replace(TRACE, id="next"))
+    log.keep(TRACE, REQUEST, Response(b"Paris"))  # type: ignore[arg-type]
+    kept(log, replace(TRACE, id="last"))
+    assert ids(log) == [TRACE.id, "next", "last"]
+    assert counts(log)["steps"] == 6
+    assert log.state().dropped == 2
     assert "AttributeError" in caplog.text
 
 

@@ -194,6 +194,27 @@ class TestSpans:
         }
         assert events(call) == []
 
+    async def test_a_call_without_a_known_price_makes_the_cost_incomplete(
+        self, observed: Observed
+    ) -> None:
+        east = Deployment(always(ANSWER, "m"), name="east")
+        await engine(observed, Tier("only", east)).run("hello")
+        call, request = observed.spans
+        assert "cascade.cost" not in attributes(call)
+        assert attributes(call)["cascade.deployment"] == "east"
+        assert attributes(request)["cascade.cost"] == 0
+        assert attributes(request)["cascade.cost.incomplete"] is True
+
+    async def test_a_verdict_without_a_reason_has_no_explanation(self, observed: Observed) -> None:
+        class Silent(Gate):
+            def check(self, candidate: Any) -> Verdict:
+                return Verdict(Status.PASS, "Silent", 0.5)
+
+        await engine(observed, tier("only", "m", ANSWER, gate=Silent())).run("hello")
+        ((_, told),) = events(observed.spans[0])
+        assert told["gen_ai.evaluation.score.value"] == 0.5
+        assert "gen_ai.evaluation.explanation" not in told
+
     async def test_a_score_that_passed_is_an_event(self, observed: Observed) -> None:
         only = tier("only", "m", "one two three", gate=Length(2, 5))
         await engine(observed, only).run("hello")
@@ -437,6 +458,34 @@ class TestSpans:
             async with engine(observed, Tier("only", always("yes", "m"))).stream("hello") as stream:
                 assert [piece async for piece in stream] == ["yes"]
         assert observed.spans[1].parent == handler.get_span_context()
+
+    async def test_requests_that_end_together_have_each_its_own_callers_span_as_parent(
+        self, observed: Observed
+    ) -> None:
+        tracer, cascade = observed.tracers.get_tracer("app"), engine(observed, tier("only", "m"))
+        handlers = []
+        for _ in range(3):
+            with tracer.start_as_current_span("handler") as handler, suppress(Exhausted):
+                await cascade.run("hello")
+            handlers.append(handler.get_span_context())
+        await anyio.sleep(0.02)
+        requests = [span for span in observed.spans if span.name.startswith("cascade ")]
+        assert [request.parent for request in requests] == handlers
+
+    async def test_counters_add_up_over_requests_that_end_together(
+        self, observed: Observed
+    ) -> None:
+        refused, fine = [REFUSED] * 5, [ANSWER] * 5
+        cascade = engine(observed, tier("weak", "w", *refused), tier("strong", "s", *fine))
+        for _ in range(5):
+            await cascade.run("hello")
+        observed.telemetry.flush()
+        assert observed.points(names.ESCALATIONS) == {("default", "weak"): 5}
+        assert observed.points(names.FALLBACKS) == {("default", "weak"): 5}
+        assert observed.points(names.SPENT) == {
+            ("default", "weak"): pytest.approx(5 * 60 / 1e6),
+            ("default", "strong"): pytest.approx(5 * 300 / 1e6),
+        }
 
     async def test_a_request_that_is_not_sampled_is_counted_all_the_same(self) -> None:
         observed = Observed(sampler=ALWAYS_OFF)

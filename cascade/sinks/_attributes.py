@@ -88,10 +88,11 @@ def first_chunk(trace: Trace, step: Step, attempt: Attempt) -> float | None:
 
 def of_request(trace: Trace) -> dict[str, Value]:
     """Of the span of a whole request."""
+    cost, unpriced = _bill(trace)
     told: dict[str, Value] = {
         names.ID: trace.id,
         names.ROUTE_REASON: trace.route_reason[:SHOWN],
-        names.COST: trace.cost,
+        names.COST: cost,
         **of_place(trace.route, trace.tier, trace.outcome),
     }
     if trace.task is not None:
@@ -100,7 +101,7 @@ def of_request(trace: Trace) -> dict[str, Value]:
         told[names.ERROR] = trace.error[:SHOWN]
     if trace.outcome not in SERVED:
         told[names.ERROR_TYPE] = trace.outcome.value
-    if trace.unpriced:
+    if unpriced:
         told[names.UNPRICED] = True
     if trace.strongest_cost is not None:
         told[names.STRONGEST_COST] = trace.strongest_cost
@@ -109,6 +110,18 @@ def of_request(trace: Trace) -> dict[str, Value]:
     if trace.audit is not None:
         told |= _of_audit(trace.audit)
     return told
+
+
+def _bill(trace: Trace) -> tuple[float, bool]:
+    """`trace.cost` and `trace.unpriced`, in one pass."""
+    cost, unpriced = 0.0, False
+    for calls in (*[step.attempts for step in trace.steps], trace.routing):
+        for call in calls:
+            if call.cost is not None:
+                cost += call.cost
+            elif call.usage is not None:
+                unpriced = True
+    return cost, unpriced
 
 
 def _of_audit(audit: Audit) -> dict[str, Value]:

@@ -72,6 +72,8 @@ class Batch:
         `prompt` is the text of the messages; `messages` themselves matter only where they are
         captured, and are not to change any more.
         """
+        if not (answer is None or isinstance(answer, str)):
+            raise TypeError(f"an answer is a text, not {type(answer).__name__}")
         number, sums = self.count, Sums()
         steps: list[Value] = []
         attempts: list[Value] = []

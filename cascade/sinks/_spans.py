@@ -51,7 +51,8 @@ class Spans:
         *before, last = step.attempts
         for attempt in before:
             self._call(within, trace, attempt, _attributes.of_attempt(attempt, trace, step))
-        attributes = _attributes.of_attempt(last, trace, step) | _attributes.of_decision(step)
+        attributes = _attributes.of_attempt(last, trace, step)
+        attributes |= _attributes.of_decision(step)
         return self._call(within, trace, last, attributes, step.verdict)
 
     def _call(

@@ -172,21 +172,14 @@ class Writer:
             self._hurry.wait(WINDOW_SECONDS)
         self._hurry.clear()
 
-    def _take(self) -> None:
-        """Take the next batch, unless there is one to be tried again."""
-        if self._batch.empty:
-            self._batch = self._queue.take()
-            try:
-                self._complete(self._batch)
-            except Exception as error:  # noqa: BLE001  its message may quote the prompt
-                self._lose(error)
-
     def _write_all(self) -> bool:
-        """Commit all that was taken; False where the file does not let it."""
-        self._take()
-        if self._batch.empty:
-            return True
+        """Commit a batch, the last one again if it has failed; False if it fails."""
         try:
+            if self._batch.empty:
+                self._batch = self._queue.take()
+                self._complete(self._batch)
+            if self._batch.empty:
+                return True
             self._write()
         except Exception as error:  # noqa: BLE001  nothing may end the thread
             self._fail(error)
@@ -213,13 +206,9 @@ class Writer:
         try:
             self._commit(connection)
         except ROWS_FAILED as error:
-            self._lose(error)
+            self.health.lose(f"rows cannot be written ({type(error).__name__})", self._batch.count)
+            self._batch = self._batch.without_rows()
             self._commit(connection)
-
-    def _lose(self, error: Exception) -> None:
-        what = f"rows cannot be written ({type(error).__name__})"
-        self.health.lose(what, self._batch.count)
-        self._batch = self._batch.without_rows()
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         with transaction(connection):
