@@ -4,6 +4,7 @@ import json
 import logging
 import math
 from asyncio import CancelledError, current_task
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -88,7 +89,8 @@ async def _called(
         if ear is not None:
             until = errand.clock() + errand.share
             ear.patience = Patience(scope, deployment.timeout, until, errand.ledger, errand.clock)
-        found = await _answer_of(deployment, request, ear)
+        asked = _asked(deployment, request, ear)
+        found = await (asked if ear is None else _unless_stopped(asked, ear))
         # A provider may have swallowed a cancellation that was meant for the caller.
         if cancellations() > cancelled_before and not scope.cancel_called:
             raise CancelledError
@@ -108,11 +110,11 @@ def cancellations() -> int:
     return 0 if task is None else task.cancelling()
 
 
-async def _answer_of(deployment: Deployment, request: Request, ear: Ear | None) -> Found:
-    """What the provider gives or raises, unless we stopped it."""
+async def _unless_stopped(asked: Awaitable[Found], ear: Ear) -> Found:
+    """What was found, or the draft that had come when the ear stopped the provider."""
     cancelled_before = cancellations()
-    found = await _asked(deployment, request, ear)
-    if ear is None or ear.stopped is None or ear.assembly is None:
+    found = await asked
+    if ear.stopped is None or ear.assembly is None:
         return found
     if cancellations() > cancelled_before:
         raise CancelledError
@@ -141,10 +143,10 @@ async def _asked(deployment: Deployment, request: Request, ear: Ear | None) -> F
     return Found(AttemptOutcome.ANSWERED, response)
 
 
-async def _completed(provider: Provider, request: Request, ear: Ear | None) -> object:
+def _completed(provider: Provider, request: Request, ear: Ear | None) -> Awaitable[object]:
     if ear is None:
-        return await provider.complete(request)
-    return await cast("StreamingProvider", provider).complete(request, on_delta=ear)
+        return provider.complete(request)
+    return cast("StreamingProvider", provider).complete(request, on_delta=ear)
 
 
 def _checked(response: object) -> Response:

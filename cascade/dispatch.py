@@ -1,7 +1,7 @@
 """Takes each request from its route to its end."""
 
 from asyncio import get_running_loop
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -156,13 +156,18 @@ class Dispatch:
         ending = await walk.run()
         return ending.draft.response if isinstance(ending, Accepted) else None
 
-    async def _let_in(self, story: Story, timeout: float | None, *, routed: bool) -> Ending:
+    def _let_in(self, story: Story, timeout: float | None, *, routed: bool) -> Awaitable[Ending]:
         """Route and walk, when it is the request's turn."""
         if self._entrance is None:
-            return await self._on_the_way(story, timeout, routed)
+            return self._on_the_way(story, timeout, routed)
+        return self._in_line(self._entrance, story, timeout, routed)
+
+    async def _in_line(
+        self, entrance: Turnstile, story: Story, timeout: float | None, routed: bool
+    ) -> Ending:
         errand = story.errand
         try:
-            line = await self._entrance.enter(tokens_needed(errand.request), errand.remaining)
+            line = await entrance.enter(tokens_needed(errand.request), errand.remaining)
         except QueueFull as error:
             return Stopped("overload", None, error)
         except CallTimedOut as error:
@@ -172,17 +177,24 @@ class Dispatch:
         finally:
             line.leave()
 
-    async def _on_the_way(self, story: Story, timeout: float | None, routed: bool) -> Ending:
-        if not routed and self._chooser.asks:
-            choice = await self._chooser.ask(story.errand, story.routing)
-            story.errand = self._on(story.errand, choice, timeout, story.spent)
-            story.strongest = self.strongest(choice.route)
+    def _on_the_way(self, story: Story, timeout: float | None, routed: bool) -> Awaitable[Ending]:
+        if routed or not self._chooser.asks:
+            return self._walked(story)
+        return self._routed_first(story, timeout)
+
+    async def _routed_first(self, story: Story, timeout: float | None) -> Ending:
+        choice = await self._chooser.ask(story.errand, story.routing)
+        story.errand = self._on(story.errand, choice, timeout, story.spent)
+        story.strongest = self.strongest(choice.route)
+        return await self._walked(story)
+
+    def _walked(self, story: Story) -> Awaitable[Ending]:
         errand = story.errand
         plan = self.plan(errand.choice.route.name)
         stages = plan.walked if errand.saving is None else plan.stages
         walk = Walk(errand, stages, self.monitors, story.release)
         story.steps = walk.steps
-        return await walk.run()
+        return walk.run()
 
     def _errand(
         self,

@@ -1,6 +1,7 @@
 """A lane: a deployment at work, behind its limits and its breaker."""
 
 import logging
+from collections.abc import Awaitable
 from dataclasses import asdict, replace
 
 from cascade.call import CANCELLED, Found, call, worst_cost
@@ -93,7 +94,12 @@ class Lane:
         """
         self.busy += 1
         try:
-            found = await self._in_line(request, errand, attempts, waited, forced)
+            if self._turnstile is None:
+                found = await self._let_through(request, errand, attempts, waited, forced)
+            else:
+                found = await self._in_line(
+                    self._turnstile, request, errand, attempts, waited, forced
+                )
         finally:
             self.busy -= 1
         if found.response is None or found.error is not None:
@@ -102,16 +108,14 @@ class Lane:
 
     async def _in_line(
         self,
+        turnstile: Turnstile,
         request: Request,
         errand: Errand,
         attempts: list[Attempt],
         waited: float,
         forced: bool,
     ) -> Found:
-        """Make the call when it is its turn, where there is a line."""
-        turnstile = self._turnstile
-        if turnstile is None:
-            return await self._let_through(request, errand, attempts, waited, forced)
+        """Make the call when it is its turn."""
         tokens, made = tokens_needed(request), len(attempts)
         self._require_awake(errand.clock(), forced)
         line = await turnstile.enter(tokens, errand.remaining)
@@ -129,7 +133,22 @@ class Lane:
         if self._breaker.seconds_left(now) > 0 and not forcible:
             raise self._resting(now)
 
-    async def _let_through(
+    def _let_through(
+        self,
+        request: Request,
+        errand: Errand,
+        attempts: list[Attempt],
+        waited: float,
+        forced: bool,
+    ) -> Awaitable[Found]:
+        if errand.expired:  # it was slept or waited away
+            raise CallTimedOut(f"the time ran out before {self.deployment.name} could be asked")
+        told = self._told(request)
+        if errand.ledger.accounts:
+            return self._paid_for(told, errand, attempts, waited, forced)
+        return self._permitted(told, errand, attempts, waited, forced)
+
+    async def _paid_for(
         self,
         request: Request,
         errand: Errand,
@@ -137,16 +156,11 @@ class Lane:
         waited: float,
         forced: bool,
     ) -> Found:
-        if errand.expired:  # it was slept or waited away
-            raise CallTimedOut(f"the time ran out before {self.deployment.name} could be asked")
-        told = self._told(request)
-        hold = self._held(told, errand) if errand.ledger.accounts else None
-        made = len(attempts)
+        hold, made = self._held(request, errand), len(attempts)
         try:
-            return await self._permitted(told, errand, attempts, waited, forced)
+            return await self._permitted(request, errand, attempts, waited, forced)
         finally:
-            if hold is not None:
-                hold.settle(pico(cost_of(attempts[made:])), errand.wall())
+            hold.settle(pico(cost_of(attempts[made:])), errand.wall())
 
     def _held(self, request: Request, errand: Errand) -> Hold:
         """Money for the call, from every account that has to pay for it.

@@ -1,7 +1,7 @@
 """A tier: failover around retry around one timed call. Reading order is execution order."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import anyio
@@ -93,14 +93,27 @@ class Tier:
             reasons.append(f"{lane.deployment.name} {reason}")
         return "; ".join(reasons)
 
-    async def ask(self, request: Request, errand: Errand, attempts: list[Attempt]) -> Response:
+    def ask(self, request: Request, errand: Errand, attempts: list[Attempt]) -> Awaitable[Response]:
         """The first answer that a deployment gives; every call is added to `attempts`.
 
         Raises:
             ProviderError: none could; the last error.
         """
-        *others, last = lanes = self._in_order(request, errand)
+        lanes = self._in_order(request, errand)
         forced = lanes[0].seconds_left(errand.clock()) > 0
+        if len(lanes) == 1:
+            return self._ask_with_retries(lanes[0], request, errand, attempts, forced)
+        return self._ask_in_turn(lanes, request, errand, attempts, forced)
+
+    async def _ask_in_turn(
+        self,
+        lanes: Sequence[Lane],
+        request: Request,
+        errand: Errand,
+        attempts: list[Attempt],
+        forced: bool,
+    ) -> Response:
+        *others, last = lanes
         later = errand.ledger.parties
         for position, lane in enumerate(others):
             errand.ledger.parties = later + len(others) - position

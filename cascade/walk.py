@@ -1,7 +1,7 @@
 """One request on its way through the tiers of its route."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cascade.endings import Accepted, Broken, Draft, Ending, Refused, Stopped
@@ -73,7 +73,9 @@ class Walk:
         """Walk the tiers in order; then, where all later ones failed, those that were bypassed."""
         for later in range(len(self._stages) - 1, -1, -1):
             self._later = later
-            ending = await self._enter(self._stages[-1 - later])
+            stage = self._stages[-1 - later]
+            admitted = self._admitted(stage)
+            ending = None if admitted is None else await self._visit(stage, *admitted)
             if ending is not None:
                 return ending
         while self._bypassed:
@@ -86,8 +88,8 @@ class Walk:
             unaffordable.__cause__, self._error = self._error, unaffordable
         return self._stopped()
 
-    async def _enter(self, stage: Stage) -> Ending | None:
-        """Visit a tier, unless it lacks something or its monitor says to go straight on."""
+    def _admitted(self, stage: Stage) -> tuple[Watch | None, Ticket | None] | None:
+        """What to visit a tier with; None if it lacks something or its monitor says to go on."""
         lacking = stage.tier.lacking(self._errand.request)
         if lacking is not None:
             self.steps.append(Step(stage.tier.name, Decision.SKIP, lacking))
@@ -100,7 +102,7 @@ class Walk:
         watch = self._watches.get(stage.tier.name)
         ticket = None if watch is None else watch.admit()
         if watch is None or ticket is None or ticket.cascades:
-            return await self._visit(stage, watch, ticket)
+            return watch, ticket
         self.steps.append(watch.skip(stage.tier.name, ticket))
         self._bypassed.append((stage, self._draft))
         return None
@@ -129,7 +131,7 @@ class Walk:
             raise
         return self._answered(visit, response, judgement)
 
-    async def _asked(self, visit: _Visit) -> Response:
+    def _asked(self, visit: _Visit) -> Awaitable[Response]:
         request, stage = self._errand.request, visit.stage
         if stage.top_logprobs is not None:
             request = replace(request, top_logprobs=stage.top_logprobs)
@@ -137,7 +139,7 @@ class Walk:
         if self._release is not None:
             holder = stage.holder_of(request, errand.shape)
             errand = replace(errand, listen=self._release.listening(request, holder))
-        return await stage.tier.ask(request, errand, visit.attempts)
+        return stage.tier.ask(request, errand, visit.attempts)
 
     async def _judged(self, stage: Stage, response: Response) -> Judgement:
         errand = self._errand

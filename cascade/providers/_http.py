@@ -120,15 +120,15 @@ class Endpoint:
         scheme = urlsplit(base_url).scheme
         self._callers = LoopPools(scheme) if client is None else GivenClient(client)
 
-    async def post(
+    def post(
         self, path: str, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Response]
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """What `read` makes of the JSON object that the endpoint answers with.
 
         Raises:
             ProviderError: anything else came of it, or `read` says so.
         """
-        return await _bare(self._answer(path, body, read))
+        return _bare(self._answer(path, _encoded(body), read))
 
     async def stream(
         self,
@@ -163,10 +163,10 @@ class Endpoint:
         await self._callers.aclose()
 
     async def _answer(
-        self, path: str, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Response]
+        self, path: str, body: bytes, read: Callable[[Mapping[str, Any]], Response]
     ) -> Response:
         calling = await self._callers.call(
-            self.base_url + path, _encoded(body), self._headers, for_stream=False
+            self.base_url + path, body, self._headers, for_stream=False
         )
         try:
             async with calling as response:

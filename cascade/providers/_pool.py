@@ -9,7 +9,7 @@ import ssl
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import anyio
 import anyio.lowlevel
@@ -242,20 +242,14 @@ class Call:
         connect_seconds: float | None,
     ) -> None:
         target, host = _target(url)
-        length = b"%d" % len(content)
-        named = any(name == b"host" for name, _ in headers)
         self._pool = pool
         self._request = httpcore2.Request(
-            b"POST",
-            target,
-            headers=[
-                *(() if named else ((b"host", host),)),
-                *headers,
-                (b"content-length", length),
-            ],
-            content=content,
-            extensions={"timeout": {"connect": connect_seconds}},
+            b"POST", target, content=content, extensions=_extensions(connect_seconds)
         )
+        # Afterwards, since it would look at each of them, and copy it.
+        named = any(name == b"host" for name, _ in headers)
+        length = b"content-length", b"%d" % len(content)
+        self._request.headers = [*headers, length] if named else [host, *headers, length]
 
     async def __aenter__(self) -> "Answer":
         self._response = await self._pool.handle_async_request(self._request)
@@ -289,10 +283,16 @@ class Answer:
 
 
 @lru_cache
-def _target(url: str) -> tuple[httpcore2.URL, bytes]:
-    """Where a call goes, and the host as its header names it."""
+def _extensions(connect_seconds: float | None) -> dict[str, Any]:
+    """What httpcore2 is told besides; it does not change it."""
+    return {"timeout": {"connect": connect_seconds}}
+
+
+@lru_cache
+def _target(url: str) -> tuple[httpcore2.URL, tuple[bytes, bytes]]:
+    """Where a call goes, and the header that names the host."""
     found = httpx2.URL(url)
     target = httpcore2.URL(
         scheme=found.raw_scheme, host=found.raw_host, port=found.port, target=found.raw_path
     )
-    return target, found.netloc
+    return target, (b"host", found.netloc)

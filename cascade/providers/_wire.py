@@ -238,9 +238,11 @@ def _in_turn(addresses: Sequence[_Address]) -> list[_Address]:
     return [each for row in zip_longest(*families.values()) for each in row if each is not None]
 
 
-async def _within(seconds: float | None, work: Awaitable[T], late: type[Exception]) -> T:
-    if seconds is None:
-        return await work
+def _within(seconds: float | None, work: Awaitable[T], late: type[Exception]) -> Awaitable[T]:
+    return work if seconds is None else _timed(seconds, work, late)
+
+
+async def _timed(seconds: float, work: Awaitable[T], late: type[Exception]) -> T:
     try:
         async with asyncio.timeout(seconds):
             return await work

@@ -74,11 +74,11 @@ class OpenAI:
         schema = request.schema
         if self._at_home and schema is not None and schema.get("type") != "object":
             request = asked_in_words(request)  # OpenAI itself takes objects only
-        body = body_of(self.model, request)
         if on_delta is None:
-            return await self._endpoint.post(CHAT_COMPLETIONS, body, self._read)
+            posted = self._endpoint.post(CHAT_COMPLETIONS, body_of(self.model, request), self._read)
+            return await posted
         reader = ChatStream(self._endpoint.host, self._failure)
-        asked = streamed(body)
+        asked = streamed(body_of(self.model, request))
         return await self._endpoint.stream(CHAT_COMPLETIONS, asked, self._read, reader, on_delta)
 
     def _read(self, body: Mapping[str, Any]) -> Response:
