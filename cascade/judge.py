@@ -69,8 +69,9 @@ async def judge(
     parts: Sequence[Gate] = whole.gates if whole else (gate,)
     verdicts, times, late, begun = [], [], False, clock()
     for part in parts:
-        found = await _slow(part, candidate, deadline - begun) if part.blocking else None
-        late = found is None and part.blocking
+        slow = part.blocking and _blocks_on(part, candidate)
+        found = await _slow(part, candidate, deadline - begun) if slow else None
+        late = found is None and slow
         if found is None:
             found = part.abstains(_LATE) if late else check(part, candidate)
         ended = clock()
@@ -85,9 +86,16 @@ async def judge(
 
 async def bounded(gate: Gate, so_far: Candidate) -> Bounds:
     """The gate's bounds on an unfinished answer."""
-    if not gate.blocking or is_simulated():
+    if not gate.blocking or is_simulated() or not _blocks_on(gate, so_far):
         return bounds(gate, so_far)
     return await anyio.to_thread.run_sync(bounds, gate, so_far, abandon_on_cancel=True)
+
+
+def _blocks_on(gate: Gate, candidate: Candidate) -> bool:
+    try:
+        return gate.blocks_on(candidate)
+    except Exception:  # noqa: BLE001  a user's gate may raise anything
+        return True
 
 
 _LATE = "no verdict within the request's time"

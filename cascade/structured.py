@@ -37,21 +37,27 @@ class FitsShape(Gate):
     without a value: what it has to say is still to come.
 
     It is `blocking`, because repairing takes 2 us a character and a user's validators take what
-    they like. What they raise, other than ValueError and AssertionError, makes it abstain.
+    they like; short JSON without such is judged at once. What they raise, other than ValueError
+    and AssertionError, makes it abstain.
 
     Args:
         matches: judges the JSON.
         build: makes the value of the JSON; None where it is the JSON itself.
         names: properties that the schema knows; reasons show no others.
+        calls: whether making the value may call functions of the user's.
     """
 
     matches: MatchesSchema
     build: Callable[[Any], object] | None = None
     names: frozenset[str] = frozenset()
+    calls: bool = False
 
     @property
     def blocking(self) -> bool:
         return True
+
+    def blocks_on(self, candidate: Candidate) -> bool:
+        return self.calls or self.matches.blocks_on(candidate)
 
     def check(self, candidate: Candidate) -> Verdict:
         if candidate.tools and candidate.tool_calls:
@@ -115,7 +121,7 @@ def shape_of(given: object) -> Shape[Any]:
         SchemaError: the schema cannot be used; see `gates.validation.compile_schema`.
     """
     if isinstance(given, Mapping):
-        return Shape(given, FitsShape(MatchesSchema(given, repair=True)), _itself)
+        return Shape(given, FitsShape(MatchesSchema(given, repair=True)), lambda value: value)
     if given is None or isinstance(given, str) or _is_function(given):
         raise _unfit(given)
     try:
@@ -144,11 +150,19 @@ def _shape_of_type(given: Any) -> Shape[Any]:
         raise _unfit(given, error) from error
     build = partial(_validated, adapter)
     names = compile_schema(schema).names | schema.get("$defs", {}).keys()
-    return Shape(schema, FitsShape(MatchesSchema(schema, repair=True), build, names), build)
+    calls = _calls(adapter.core_schema)
+    return Shape(schema, FitsShape(MatchesSchema(schema, repair=True), build, names, calls), build)
 
 
-def _itself(value: Any) -> Any:
-    return value
+def _calls(schema: object) -> bool:
+    """Whether pydantic calls functions by this core schema of its own, such as validators."""
+    if isinstance(schema, Mapping):
+        if schema.get("post_init") or schema.get("custom_init"):
+            return True
+        schema = [part for key, part in schema.items() if key not in {"metadata", "serialization"}]
+    if isinstance(schema, list | tuple):
+        return any(map(_calls, schema))
+    return callable(schema) and not isinstance(schema, type)
 
 
 def _validated(adapter: "TypeAdapter[Any]", value: Any) -> Any:

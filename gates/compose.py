@@ -35,6 +35,10 @@ class Gate(ABC):
         """Whether `check` is too slow for the event loop."""
         return False
 
+    def blocks_on(self, candidate: Candidate) -> bool:  # noqa: ARG002
+        """Asked of a `blocking` gate: whether it is slow here, too, which costs a thread."""
+        return True
+
     @property
     def top_logprobs(self) -> int | None:
         """None: needs no log probabilities; 0: the tokens' own; k: with k alternatives each."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gates.compose import Gate
-from gates.reading import Extract, JsonType, Reader, Reading, reader
+from gates.reading import Extract, JsonType, Reader, Reading, is_quick, reader
 from gates.strict import JsonError, strict_loads
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Verdict
 
@@ -46,6 +46,9 @@ class ValidJson(Gate):
     @property
     def blocking(self) -> bool:
         return self.repair
+
+    def blocks_on(self, candidate: Candidate) -> bool:
+        return not is_quick(candidate.text)
 
     def check(self, candidate: Candidate) -> Verdict:
         return self._verdict(self._reader.read(candidate.text, finished=True))

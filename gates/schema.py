@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gates.compose import Gate
-from gates.reading import TYPES, Extract, Reader, Reading, reader
+from gates.reading import TYPES, Extract, Reader, Reading, is_quick, reader
 from gates.validation import CompiledSchema, JsonSchema, SchemaError, TooCostlyError, compile_schema
 from gates.verdict import MAX_CHARS, OPEN, Bounds, Candidate, Verdict
 
@@ -45,6 +45,9 @@ class MatchesSchema(Gate):
     @property
     def blocking(self) -> bool:
         return self.repair
+
+    def blocks_on(self, candidate: Candidate) -> bool:
+        return not is_quick(candidate.text)
 
     def check(self, candidate: Candidate) -> Verdict:
         compiled = self._usable(candidate)

@@ -49,7 +49,7 @@ class Logprobs:
         ValueError: the arrays differ in length.
     """
 
-    __slots__ = ("_arrays", "_kept", "_read", "_read_values")
+    __slots__ = ("_arrays", "_kept", "_read")
 
     def __init__(
         self,
@@ -62,21 +62,13 @@ class Logprobs:
             LogprobArrays(tuple(tokens), tuple(values), alternatives)
         )
         self._read: Callable[[], LogprobArrays] | None = None
-        self._read_values: Callable[[], tuple[float, ...] | None] | None = None
         self._kept: dict[Callable[[Logprobs], Any], Any] = {}
 
     @classmethod
-    def deferred(
-        cls,
-        read: Callable[[], LogprobArrays],
-        values: Callable[[], tuple[float, ...] | None] | None = None,
-    ) -> "Logprobs":
-        """Log probabilities that `read` gives; it is called at most once, on first use.
-
-        `values` gives the values alone, where that is quicker, or None where it cannot.
-        """
+    def deferred(cls, read: Callable[[], LogprobArrays]) -> "Logprobs":
+        """Log probabilities that `read` gives; it is called at most once, on first use."""
         logprobs = cls((), ())
-        logprobs._arrays, logprobs._read, logprobs._read_values = None, read, values
+        logprobs._arrays, logprobs._read = None, read
         return logprobs
 
     @property
@@ -85,7 +77,7 @@ class Logprobs:
         if self._arrays is None:
             assert self._read is not None
             self._arrays = _same_length(self._read())
-            self._read = self._read_values = None
+            self._read = None
         return self._arrays
 
     @property
@@ -96,8 +88,6 @@ class Logprobs:
     @property
     def values(self) -> tuple[float, ...]:
         """Natural logarithm of each token's probability."""
-        if self._arrays is None and self._read_values is not None:
-            return self.once(_values_alone)
         return self.arrays.values
 
     @property
@@ -126,12 +116,6 @@ class Logprobs:
 
     def __repr__(self) -> str:
         return f"Logprobs({self.tokens!r}, {self.values!r}, top={self.top!r})"
-
-
-def _values_alone(logprobs: Logprobs) -> tuple[float, ...]:
-    read = logprobs._read_values
-    found = None if read is None else read()
-    return logprobs.arrays.values if found is None else found
 
 
 def _same_length(arrays: LogprobArrays) -> LogprobArrays:

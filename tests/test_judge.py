@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade.judge import NO_GATE, Judgement, candidate_of, judge
+from cascade.judge import NO_GATE, Judgement, bounded, candidate_of, judge
 from cascade.simulation import simulate
 from cascade.trace import GateTime
 from cascade.types import Request, Response, Usage
 from gates import (
+    OPEN,
     AllOf,
     AnyOf,
     AtLeast,
+    Bounds,
     Candidate,
     Gate,
     Length,
@@ -56,6 +58,8 @@ class Says(Gate):
     label: str = "Says"
     slow: bool = False
     threads: list[int] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
+    """In which threads it was asked for its verdict, and for its bounds."""
 
     @property
     def name(self) -> str:
@@ -69,6 +73,10 @@ class Says(Gate):
         self.threads.append(threading.get_ident())
         self.clock.now += self.seconds
         return Verdict(self.status, self.name, reason=f"{self.label} said so")
+
+    def bounds(self, candidate: Candidate) -> Bounds:
+        self.asked.append(threading.get_ident())
+        return OPEN
 
 
 def raises(candidate: Candidate) -> bool:
@@ -141,6 +149,31 @@ async def test_a_blocking_gate_runs_in_another_thread_and_the_others_do_not() ->
     assert fast.threads == late.threads == [threading.get_ident()]
     assert len(slow.threads) == 1
     assert slow.threads != fast.threads
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("length", [99, 100])
+async def test_a_blocking_gate_that_is_quick_here_costs_no_thread(length: int) -> None:
+    class Sometimes(Says):
+        def blocks_on(self, candidate: Candidate) -> bool:
+            return len(candidate.text) >= 100
+
+    gate = Sometimes(slow=True)
+    await judge(gate, Candidate("x" * length), Clock(), 1.0)
+    assert (gate.threads == [threading.get_ident()]) is (length < 100)
+    await bounded(gate, Candidate("x" * length))
+    assert (gate.asked == [threading.get_ident()]) is (length < 100)
+
+
+@pytest.mark.asyncio
+async def test_a_gate_that_cannot_say_whether_it_is_quick_has_a_thread() -> None:
+    class Silent(Says):
+        def blocks_on(self, candidate: Candidate) -> bool:
+            raise RuntimeError(candidate.text)
+
+    gate = Silent(slow=True)
+    assert (await judge(gate, ANSWER, Clock(), 1.0)).passed
+    assert gate.threads != [threading.get_ident()]
 
 
 @pytest.mark.asyncio

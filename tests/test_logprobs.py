@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cascade.logprobs import content_of, logprobs_in, logprobs_of
 from gates import Logprobs
 
+TOP = {"token": "t", "logprob": -1.0}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -222,7 +223,17 @@ def test_no_shape_raises(found: object) -> None:
         assert all(isinstance(value, float) for value in read.values)
 
 
-def test_the_numbers_alone_are_those_of_the_arrays_and_nothing_is_kept_twice() -> None:
+def test_entries_that_are_all_as_they_should_be_are_read_like_the_others() -> None:
+    """One that is not makes all of them go the careful way."""
+    good = [{"token": t, "logprob": -0.5, "top_logprobs": [TOP, TOP]} for t in "abc"]
+    quick, careful = read(good), read([*good, {"token": None}])
+    assert careful.tokens == (*quick.tokens, "")
+    assert careful.values[:3] == quick.values == (-0.5,) * 3
+    assert careful.top is not None
+    assert careful.top[:3] == quick.top == ((("t", -1.0),) * 2,) * 3
+
+
+def test_once_read_the_entries_are_not_kept() -> None:
     class Entries(list[Any]):
         """A list that can be watched."""
 
@@ -231,6 +242,5 @@ def test_the_numbers_alone_are_those_of_the_arrays_and_nothing_is_kept_twice() -
     logprobs = logprobs_of(content)
     assert logprobs is not None
     assert logprobs.values == (-0.5, -1.5)
-    assert logprobs.arrays.values == (-0.5, -1.5)
     del content
     assert watched() is None

@@ -1,5 +1,6 @@
 """Telemetry, told to a real OpenTelemetry SDK: names, units, kinds, parents, times, attributes."""
 
+import asyncio
 import logging
 import subprocess
 import sys
@@ -78,7 +79,7 @@ class Observed:
         self.tracers = TracerProvider(**options)
         self.tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
         self.meters = MeterProvider([self._reader])
-        self.telemetry = Telemetry(self.tracers, self.meters)
+        self.telemetry = Telemetry(self.tracers, self.meters, token_usage=True)
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -190,7 +191,6 @@ class TestSpans:
             "cascade.tier": "weak",
             "cascade.cost": pytest.approx(cost),
             "cascade.decision": "accept",
-            "cascade.monitor.phase": "cascading",
         }
         assert events(call) == []
 
@@ -522,6 +522,7 @@ class TestMetrics:
         assert {name: metric.unit for name, metric in ours.items()} == {
             "cascade.request.duration": "s",
             "cascade.cost": "{USD}",
+            "cascade.tokens": "{token}",
             "cascade.escalations": "{escalation}",
             "cascade.fallbacks": "{answer}",
         }
@@ -531,6 +532,19 @@ class TestMetrics:
         assert observed.points(names.SPENT) == {
             ("default", "weak"): pytest.approx(60 / 1e6),
             ("default", "strong"): pytest.approx(300 / 1e6),
+        }
+
+    async def test_sums_of_tokens_are_told_with_and_without_those_of_each_call(
+        self, observed: Observed
+    ) -> None:
+        observed.telemetry = Telemetry(observed.tracers, observed.meters)
+        cascade = engine(observed, tier("only", "gpt-5", *[ANSWER] * 3))
+        await asyncio.gather(*(cascade.run("hello") for _ in range(3)))
+        observed.telemetry.flush()
+        assert names.TOKEN_USAGE.name not in observed.metrics
+        assert observed.points(names.TOKENS) == {
+            ("chat", "openai", "gpt-5", "input"): 300,
+            ("chat", "openai", "gpt-5", "output"): 60,
         }
 
     async def test_a_failed_call_is_timed_under_the_class_of_its_error(
@@ -545,7 +559,7 @@ class TestMetrics:
 
     async def test_tokens_that_nobody_counted_are_not_reported(self, observed: Observed) -> None:
         await engine(observed, Tier("only", always("an answer", "m"))).run("hello")
-        assert names.TOKEN_USAGE.name not in observed.metrics
+        assert not {names.TOKEN_USAGE.name, names.TOKENS.name} & observed.metrics.keys()
         assert attributes(observed.spans[0])["cascade.usage.estimated"] is True
 
 

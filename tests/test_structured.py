@@ -30,7 +30,7 @@ from typing_extensions import TypedDict
 from cascade.errors import BadRequest
 from cascade.structured import MAX_REASON, Shape, asked_in_words, in_words, shape_of
 from cascade.types import Message, Request
-from gates import Bounds, Candidate, SchemaError, Status, ToolCall, Verdict
+from gates import Bounds, Candidate, SchemaError, Status, ToolCall, ValidJson, Verdict
 from gates.laws import candidates, check_gate
 
 ROOT = Path(__file__).parents[1]
@@ -333,9 +333,59 @@ def test_the_gate_keeps_the_laws(given: object, tools: tuple[Mapping[str, Any], 
     check_gate(shape_of(given).gate, candidates=answers, max_examples=50)
 
 
-def test_the_gate_runs_in_a_worker_thread() -> None:
-    assert shape_of(City).gate.blocking
-    assert shape_of(SCHEMA).gate.blocking
+LONG = json.dumps({"n": 1, "words": "x" * 4_096})
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ('{"n": 1}', False),
+        ("", False),
+        ('{"n": 1,}', False),
+        (json.dumps({"n": 1, "words": "x" * 4_000}), False),
+        (LONG, True),
+        ('{"n": 1, "words": "' + "x" * 400 + '",}', True),
+        ('{"n": NaN, "words": "' + "x" * 400 + '"}', True),
+        ("[" * 2_000 + "]" * 2_000, True),
+    ],
+    ids=["short", "empty", "short-damaged", "json", "long", "damaged", "NaN", "deep"],
+)
+def test_only_what_may_take_long_is_judged_in_a_worker_thread(text: str, blocks: bool) -> None:
+    for gate in (shape_of(SCHEMA).gate, shape_of(City).gate, ValidJson(repair=True)):
+        assert gate.blocking
+        assert gate.blocks_on(Candidate(text)) is blocks
+
+
+class Watchful(BaseModel):
+    name: str
+
+    def model_post_init(self, _: Any) -> None:
+        pass
+
+
+class Made(BaseModel):
+    name: str
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+
+
+@pytest.mark.parametrize(
+    ("given", "calls"),
+    [
+        (City, False),
+        (Row, False),
+        (Point, False),
+        (Color, False),
+        (list[City] | None, False),
+        (Secretive, True),
+        (dict[str, list[Secretive]], True),
+        (Watchful, True),
+        (Made, True),
+    ],
+)
+def test_where_building_calls_the_users_functions_it_has_a_thread(given: Any, calls: bool) -> None:
+    assert shape_of(given).gate.blocks_on(Candidate("{}")) is calls
 
 
 def test_a_shape_builds_values_of_json() -> None:

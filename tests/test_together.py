@@ -22,7 +22,7 @@ class Notes:
         self.done: list[int] = []
         self.times: list[float] = []
         self.sizes: list[int] = []
-        self.together = Together(self._do, self._finish)
+        self.together = Together([self._do], self._finish)
 
     def _do(self, item: int) -> None:
         if item < 0:
@@ -145,7 +145,7 @@ def test_a_loop_that_was_left_open_holds_up_no_other() -> None:
     left.close()
 
 
-def test_what_raises_leaves_the_others_for_the_next_time() -> None:
+def test_what_raises_for_one_leaves_the_others_their_turn() -> None:
     notes = Notes()
 
     async def main() -> None:
@@ -153,17 +153,31 @@ def test_what_raises_leaves_the_others_for_the_next_time() -> None:
             notes.together.add(item)
         with pytest.raises(ValueError, match="-1"):
             notes.together.flush()
-        assert notes.done == [1, 2]
+        assert notes.done == [1, 2, 3]
 
     simulate(main)
     assert notes.done == [1, 2, 3]
+
+
+def test_a_step_is_taken_with_all_before_the_next() -> None:
+    taken: list[tuple[str, int]] = []
+    steps = [lambda item, name=name: taken.append((name, item)) for name in "ab"]
+    together = Together[int](steps, lambda: None)
+
+    async def main() -> None:
+        for item in range(3):
+            together.add(item)
+        await asyncio.sleep(1)
+
+    simulate(main)
+    assert taken == [(step, at) for together in ([0], [1, 2]) for step in "ab" for at in together]
 
 
 LEFT_OPEN = """
 import asyncio
 from cascade.sinks._together import Together
 
-together = Together(print, lambda: None)
+together = Together([print], lambda: None)
 
 async def main():
     for item in range(3):

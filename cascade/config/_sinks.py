@@ -53,12 +53,13 @@ class TelemetryTable(Table):
     title: ClassVar[str] = "telemetry"
 
     sink: Literal["Telemetry"]
+    token_usage: bool = False
 
     def open(self, folder: Path) -> Sink:  # noqa: ARG002  the others need it
         """The sink; raises ConfigError without the extra `otel`."""
         from cascade.sinks.otel import Telemetry
 
-        return Telemetry()
+        return Telemetry(token_usage=self.token_usage)
 
 
 _KINDS: dict[str, type[AuditLogTable | JsonLinesTable | TelemetryTable]] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from cascade.policy.monitor_types import Transition
+from cascade.policy.monitor_types import Phase, Transition
 from cascade.sinks import _conventions as names
 from cascade.trace import Attempt, AttemptOutcome, Audit, Decision, Outcome, Step, Trace
 from cascade.types import Usage
@@ -17,6 +17,9 @@ UNHARMED: Final = frozenset({AttemptOutcome.ANSWERED, AttemptOutcome.CUT})
 
 SERVED: Final = frozenset({Outcome.ACCEPTED, Outcome.BEST})
 """How a request ends with an answer."""
+
+_USUAL: Final = Phase.CASCADING.value
+"""The phase of a fallback monitor that is not worth an attribute of every call."""
 
 SHOWN: Final = 256
 """Characters of a reason: gates of users may write more."""
@@ -181,7 +184,7 @@ def of_decision(step: Step) -> dict[str, Value]:
     told: dict[str, Value] = {names.DECISION: step.decision.value}
     if step.decision is not Decision.ACCEPT:
         told[names.REASON] = step.reason[:SHOWN]
-    if step.phase is not None:
+    if step.phase is not None and step.phase != _USUAL:
         told[names.PHASE] = step.phase
     return told
 

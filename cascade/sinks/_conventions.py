@@ -48,6 +48,8 @@ TIER: Final = "cascade.tier"
 DECISION: Final = "cascade.decision"
 REASON: Final = "cascade.reason"
 PHASE: Final = "cascade.monitor.phase"
+"""Of a tier's turn, unless its monitor lets it cascade as usual."""
+
 PHASE_BEFORE: Final = "cascade.monitor.phase.before"
 DEPLOYMENT: Final = "cascade.deployment"
 ATTEMPT_OUTCOME: Final = "cascade.attempt.outcome"
@@ -85,6 +87,9 @@ _TOKENS: Final = tuple(float(4**power) for power in range(14))
 
 TOKEN_USAGE: Final = Instrument(
     "gen_ai.client.token.usage", "{token}", "Number of input and output tokens used.", _TOKENS
+)
+TOKENS: Final = Instrument(
+    "cascade.tokens", "{token}", "Tokens that endpoints have counted, input and output."
 )
 OPERATION_DURATION: Final = Instrument(
     "gen_ai.client.operation.duration", "s", "GenAI operation duration.", _SECONDS

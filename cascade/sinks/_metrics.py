@@ -30,15 +30,23 @@ class Change(Protocol):
 
 
 class Metrics:
-    """Counts requests, each in its caller's context."""
+    """Counts requests, each in its caller's context.
 
-    def __init__(self, meter: "Meter") -> None:
+    Args:
+        token_usage: whether to record the tokens of each call, besides their sums.
+    """
+
+    def __init__(self, meter: "Meter", *, token_usage: bool) -> None:
         from opentelemetry import context, trace
 
         # The SDK would replace an empty context by that of whoever counts.
         self._no_context = trace.set_span_in_context(trace.INVALID_SPAN, context.Context())
         self._sums: Sums = defaultdict(float)
-        self._tokens = _histogram(meter, names.TOKEN_USAGE)
+        self._used: defaultdict[tuple[str, int], int] = defaultdict(int)
+        """Tokens by model, 0 for those sent to it and 1 for those that it sent."""
+
+        self._usage = _histogram(meter, names.TOKEN_USAGE) if token_usage else None
+        self._tokens = _counter(meter, names.TOKENS)
         self._call_seconds = _histogram(meter, names.OPERATION_DURATION)
         self._first_chunk = _histogram(meter, names.TIME_TO_FIRST_CHUNK)
         self._seconds = _histogram(meter, names.REQUEST_DURATION)
@@ -77,6 +85,9 @@ class Metrics:
         while self._sums:
             (counter, route, tier), amount = self._sums.popitem()
             counter.add(amount, _attributes.of_place(route, tier))
+        while self._used:
+            (model, way), tokens = self._used.popitem()
+            self._tokens.add(tokens, _attributes.of_tokens(model)[way])
 
     def transition(self, change: Change) -> None:
         """Count a change of phase."""
@@ -90,10 +101,14 @@ class Metrics:
             self._sums[self._spent, route, tier] += attempt.cost
         told = _attributes.of_model(model, _attributes.error_type(attempt))
         self._call_seconds.record(attempt.seconds, told, context)
-        if usage is not None and not usage.estimated:
+        if usage is None or usage.estimated:
+            return
+        self._used[model, 0] += usage.input_tokens
+        self._used[model, 1] += usage.output_tokens
+        if self._usage is not None:
             sent, received = _attributes.of_tokens(model)
-            self._tokens.record(usage.input_tokens, sent, context)
-            self._tokens.record(usage.output_tokens, received, context)
+            self._usage.record(usage.input_tokens, sent, context)
+            self._usage.record(usage.output_tokens, received, context)
 
     def _step(self, trace: Trace, step: Step) -> None:
         if step.decision is Decision.ACCEPT:

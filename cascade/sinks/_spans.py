@@ -27,11 +27,14 @@ class Spans:
 
     def tell(self, trace: Trace, context: "Context") -> None:
         """Make them within its caller's, unless nobody records it: the calls' are under its own."""
-        start = _nanoseconds(trace.started_at)
-        span = self._tracer.start_span(f"cascade {trace.route}", context, start_time=start)
+        span = self._tracer.start_span(
+            f"cascade {trace.route}",
+            context,
+            attributes=_attributes.of_request(trace),
+            start_time=round(trace.started_at * 1e9),
+        )
         if not span.is_recording():
             return
-        span.set_attributes(_attributes.of_request(trace))
         if trace.outcome not in SERVED:
             span.set_status(self._error, trace.error)
         within = self._within(span, context)
@@ -43,8 +46,8 @@ class Spans:
                 now = self._turn(within, trace, step)
             else:
                 told = {names.TIER: step.tier, **_attributes.of_decision(step)}
-                span.add_event(names.SKIPPED, told, _nanoseconds(now))
-        span.end(_nanoseconds(trace.started_at + trace.seconds))
+                span.add_event(names.SKIPPED, told, round(now * 1e9))
+        span.end(round((trace.started_at + trace.seconds) * 1e9))
 
     def _turn(self, within: "Context", trace: Trace, step: Step) -> float:
         """The calls of a tier; on the answer of the last it was decided. Gives its end."""
@@ -70,15 +73,12 @@ class Spans:
             within,
             self._client,
             attributes,
-            start_time=_nanoseconds(begun),
+            start_time=round(begun * 1e9),
         )
         if attempt.outcome not in UNHARMED:
             span.set_status(self._error, attempt.error)
+        at = round(ended * 1e9)
         for found in () if verdict is None else _attributes.telling(verdict):
-            span.add_event(names.EVALUATION, _attributes.of_verdict(found), _nanoseconds(ended))
-        span.end(_nanoseconds(ended))
+            span.add_event(names.EVALUATION, _attributes.of_verdict(found), at)
+        span.end(at)
         return ended
-
-
-def _nanoseconds(seconds: float) -> int:
-    return round(seconds * 1e9)

@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakMethod
@@ -19,18 +19,19 @@ Item = TypeVar("Item")
 
 
 class Together(Generic[Item]):
-    """Does something with each item: at once, or soon, with others, while they come fast.
+    """Takes some steps with each item: at once, or soon, with others, while they come fast.
 
     What waits is done before its event loop is closed, as `asyncio.run` does it, and at the end of
     the process. Where no event loop runs, nothing waits.
 
     Args:
-        do: what it does. If it raises, the other items wait for the next occasion.
+        steps: each is taken with all items before the next is; if it raises for one, the others
+            have their turn all the same.
         done: is called after one item or several.
     """
 
-    def __init__(self, do: Callable[[Item], None], done: Callable[[], None]) -> None:
-        self._do = do
+    def __init__(self, steps: Sequence[Callable[[Item], None]], done: Callable[[], None]) -> None:
+        self._steps = steps
         self._done = done
         self._waiting: deque[Item] = deque()
         self._doing = threading.RLock()
@@ -43,7 +44,7 @@ class Together(Generic[Item]):
         atexit.register(lambda: (alive := flush()) and alive())
 
     def add(self, item: Item) -> None:
-        """Do something with this item, now or soon."""
+        """Take the steps with this item, now or soon."""
         self._waiting.append(item)
         try:
             loop = asyncio.get_running_loop()
@@ -58,13 +59,23 @@ class Together(Generic[Item]):
             self._arm(loop, PAUSE_SECONDS)
 
     def flush(self) -> None:
-        """Do something with all that waits."""
+        """Take all steps with all that waits.
+
+        Raises:
+            Exception: the first that a step raised.
+        """
+        errors: list[Exception] = []
         with self._doing:
-            try:
-                while self._waiting:
-                    self._do(self._waiting.popleft())
-            finally:
-                self._done()
+            items = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            for step in self._steps:
+                for item in items:
+                    try:
+                        step(item)
+                    except Exception as error:  # noqa: BLE001  is raised below
+                        errors.append(error)
+            self._done()
+        if errors:
+            raise errors[0]
 
     def _arm(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._armed = loop
