@@ -59,7 +59,8 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Medians of one side's rounds: CPU a call, throughput, latencies, resident megabytes."""
+    """Medians of one side's rounds: CPU a call, throughput, latencies, resident megabytes; and how
+    many of all its calls failed."""
 
     case: str
     side: str
@@ -69,6 +70,7 @@ class Cost:
     p50_ms: float
     p99_ms: float
     rss_mb: float
+    failed: int
     ratios: Mapping[str, float] = field(default_factory=dict)
     """CPU as a multiple of another side's, by its name: the median of the rounds' own ratios."""
 
@@ -190,6 +192,7 @@ def costs(
             round(_median(turn.p50 for turn in mine) * 1e3, 2),
             round(_median(turn.p99 for turn in mine) * 1e3, 2),
             round(_median(turn.peak for turn in mine) / 1e6, 1),
+            sum(turn.failed for turn in mine),
             {base: ratio(mine, turns[base]) for base in bases if base in turns and base != name},
         )
         for name, mine in turns.items()
@@ -216,7 +219,7 @@ def table(found: Sequence[Cost], bases: Sequence[str]) -> str:
         lines.append(
             f"{cost.case + ': ' + cost.side:34}{cost.at_once:>8,}{cost.cpu_us:>9,.0f}"
             f"{cost.calls_per_second:>9,.0f}{cost.p50_ms:>9,.1f}{cost.p99_ms:>9,.1f}"
-            f"{cost.rss_mb:>7,.0f}{ratios}"
+            f"{cost.rss_mb:>7,.0f}{ratios}" + (f"  {cost.failed:,} failed" if cost.failed else "")
         )
     return "\n".join(lines)
 

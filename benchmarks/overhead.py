@@ -25,9 +25,10 @@ least five rounds of the ratios within a round.
 
 --json prints {"version": 1, "quick", "cores", "pinned", "load", "python", "versions", "met",
 "json_loads_us", "costs": [{"case", "side", "at_once", "cpu_us", "calls_per_second", "p50_ms",
-"p99_ms", "rss_mb", "ratios": {side: ratio}}], "crowd": {side: {...}}, "figures": [{"promise",
-"name", "measured", "limit", "at_least", "met"}]}. `json_loads_us` is the time of `json.loads` of
-the answer, which every baseline pays; load is the mean of the machine's last minute.
+"p99_ms", "rss_mb", "failed", "ratios": {side: ratio}}], "crowd": {side: {...}}, "figures":
+[{"promise", "name", "measured", "limit", "at_least", "met"}]}. `json_loads_us` is the time of
+`json.loads` of the answer, which every baseline pays; load is the mean of the machine's last
+minute.
 """
 
 import argparse

@@ -50,7 +50,7 @@ def test_a_missed_bound_is_the_exit_code(
     def found(plan: Plan, parts: Sequence[str]) -> Report:
         assert plan == Plan()
         assert tuple(parts) == growth.PARTS
-        costs = [Cost("configured", "it", 1, 1.0, 1.0, 1.0, 1.0, 1.0)]
+        costs = [Cost("configured", "it", 1, 1.0, 1.0, 1.0, 1.0, 1.0, 0)]
         return Report(costs, {"tasks": 0}, [Figure(4, "it", measured, 3)])
 
     monkeypatch.setattr(growth, "measured", found)

@@ -58,7 +58,7 @@ def test_a_missed_bound_is_the_exit_code(
     def found(plan: Plan, parts: Sequence[str]) -> Report:
         assert plan == overhead.QUICK
         assert parts == ["crowd"]
-        costs = [Cost(case, "it", 1, 1.0, 1.0, 1.0, 1.0, 1.0) for case in ("levels", "ways")]
+        costs = [Cost(case, "it", 1, 1.0, 1.0, 1.0, 1.0, 1.0, 0) for case in ("levels", "ways")]
         return Report(costs, {"it": {"runs": 2}}, [Figure(1, "it", measured, 1.05)])
 
     monkeypatch.setattr(overhead, "measured", found)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from benchmarks import environments, peers
 from benchmarks.driving import Turn
 from benchmarks.environments import Environment
-from benchmarks.measuring import ROOT, Cost, Figure, Server
+from benchmarks.measuring import ROOT, Cost, Figure, Server, costs, table
 from benchmarks.peers import PEERS, Plan, Report, job, promise_2, promise_6
 
 
@@ -22,14 +23,24 @@ def turns(cpu: float) -> list[Turn]:
 def test_the_peers_are_bounded_as_promised() -> None:
     found = {name: turns(9.0) for name in PEERS} | {"cascade": turns(1.0)}
     limits = {figure.name.split()[0]: figure.limit for figure in promise_2(found, "accepted", 64)}
-    assert limits == {"litellm": 10, "cascadeflow": 4, "openai": 2}
-    escalated = list(promise_2(found, "escalated", 512))
+    assert limits == {"litellm": 10, "cascadeflow": 4, "openai": 2, "cascade,": 0}
+    *escalated, failed = promise_2(found, "escalated", 512)
     assert [(figure.limit, figure.met) for figure in escalated] == [(12, False), (4, True)]
+    assert failed.met
+
+
+def test_a_call_of_ours_that_fails_is_a_miss_and_one_of_a_peer_is_told() -> None:
+    fails = [replace(turn, failed=2) for turn in turns(9.0)]
+    found = {"cascade": turns(1.0), "openai": fails}
+    assert all(figure.met for figure in promise_2(found, "accepted", 64))
+    assert not all(figure.met for figure in promise_2(found | {"cascade": fails}, "accepted", 64))
+    told = table(costs("accepted", found, 64, ()), ()).splitlines()
+    assert [line.endswith("6 failed") for line in told] == [False, False, True]
 
 
 def test_what_was_not_chosen_is_not_bounded() -> None:
     found = {"cascade": turns(1.0), "openai": turns(9.0)}
-    assert [figure.limit for figure in promise_2(found, "accepted", 64)] == [2]
+    assert [figure.limit for figure in promise_2(found, "accepted", 64)] == [2, 0]
 
 
 def test_imports_and_size_are_bounded_as_promised() -> None:
@@ -122,7 +133,7 @@ def test_a_missed_bound_is_the_exit_code(
         folders.append(folder)
         assert names == ["litellm"]
         size = {"packages": 2.0, "mb": 3.0, "import_ms": 4.0, "import_wall_ms": 5.0}
-        costs = [Cost("accepted", "it", 1, 1.0, 1.0, 1.0, 1.0, 1.0)]
+        costs = [Cost("accepted", "it", 1, 1.0, 1.0, 1.0, 1.0, 1.0, 0)]
         installed = {"cascade": size, "gates": {"import_ms": 1.0, "import_wall_ms": 1.0}}
         return Report(costs, installed, [Figure(2, "it", measured, 10, at_least=True)])
 
