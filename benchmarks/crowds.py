@@ -2,33 +2,23 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import Protocol
 
 from benchmarks.driving import Order, Turn
 from benchmarks.measuring import Figure, Server, Side, driver, ratio
 
 
-class Planned(Protocol):
-    """How many rounds of how many runs."""
-
-    @property
-    def rounds(self) -> int: ...
-
-    @property
-    def crowd(self) -> int: ...
-
-
 def turns_of_crowd(
-    server: Server, sides: Sequence[Side], plan: Planned
+    server: Server, sides: Sequence[Side], rounds: int, runs: int
 ) -> tuple[dict[str, list[Turn]], dict[str, int]]:
     """The turns of each side, every one in a new process, and the most that waited at once.
 
-    A process is new because Python keeps the memory that an earlier turn took.
+    A process is new because Python keeps the memory that an earlier turn took, and a client its
+    connections, which are open files of the server's.
     """
     turns: dict[str, list[Turn]] = {side.name: [] for side in sides}
-    order = Order(plan.crowd, plan.crowd, counts_failures=True)
+    order = Order(runs, runs, counts_failures=True)
     most = dict.fromkeys(turns, 0)
-    for number in range(plan.rounds):
+    for number in range(rounds):
         first = number % len(sides)
         for side in [*sides[first:], *sides[:first]]:
             server.stats()

@@ -11,7 +11,7 @@ that take turns on one core; medians over five interleaved rounds.
   - answers (promise 4), over HTTP: an answer of 1 MB with four gates takes at most 3 times
     `json.loads` of it; those of 1 to 100 KB, and the same with aiohttp and httpx2, are told;
   - in flight: 10 to 20,000 runs at once, or as many as files may be open, of a model that thinks
-    for .2 s, over 1,000 for 2 s, beside aiohttp; told;
+    for .2 s, beside aiohttp; over 1,000 for 2 s, all begun at once in a new process; told;
   - leaks (promise 5): 200,000 runs, 64 at once, half of them escalated and a tenth cancelled: from
     the end of the first 20,000 on resident memory grows by at most 5 MB, and after `aclose` no
     connection and no task is left.
@@ -38,6 +38,7 @@ if FOLDER in sys.path:
     sys.path.remove(FOLDER)
     sys.path += [FOLDER, str(Path(FOLDER).parent)]
 
+from benchmarks.crowds import turns_of_crowd  # noqa: E402
 from benchmarks.drivers.scripted import TEXT  # noqa: E402
 from benchmarks.driving import Job, Order, Turn  # noqa: E402
 from benchmarks.fast_server import reply  # noqa: E402
@@ -154,7 +155,10 @@ def in_flight(server: Server, plan: Plan, report: Report) -> None:
         url = server.url("good", 2_000 if at_once > 1_000 else 200)
         job = Job(url, url, len(reply("good").text))
         sides = [Side("aiohttp", "raw_aiohttp", job), Side("cascade", "engine", job)]
-        turns = in_turns(sides, Order(max(200, at_once), at_once, at_once), plan.rounds)
+        if at_once > 1_000:
+            turns, _ = turns_of_crowd(server, sides, plan.rounds, at_once)
+        else:
+            turns = in_turns(sides, Order(max(200, at_once), at_once, at_once), plan.rounds)
         report.costs += costs("in flight", turns, at_once, ["aiohttp"])
 
 

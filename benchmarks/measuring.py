@@ -38,9 +38,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measurement and the bound that it must keep."""
+    """A measurement and the bound that it must keep; the number of its promise, if it has one."""
 
-    promise: int
+    promise: int | None
     name: str
     measured: float
     limit: float
@@ -54,7 +54,8 @@ class Figure:
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
         mark = "" if self.met else "  MISSED"
-        return f"{self.promise}: {self.name:60}{self.measured:>10,g} {sign} {self.limit:g}{mark}"
+        number = "" if self.promise is None else f"{self.promise}: "
+        return f"{number}{self.name:60}{self.measured:>10,g} {sign} {self.limit:g}{mark}"
 
 
 @dataclass(frozen=True, slots=True)

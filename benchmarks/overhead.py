@@ -17,7 +17,8 @@ least five rounds of the ratios within a round.
     makes two calls, each baseline one;
   - ways (1, 64, 512, promise 7): with the audit log at most 1.15, with telemetry (every span
     recorded) at most 1.25 times the CPU without, what they do in threads included; streaming and a
-    schema gate are told, the former beside the clients reading a stream;
+    schema gate (700 characters of JSON, by a JSON schema) are told, the former beside the clients
+    reading a stream;
   - uvloop: the levels to 512 on it, told;
   - crowd (promise 3): 19,000 runs begun at once against a model that thinks for 2 s, each round in
     new processes: all succeed; resident memory, at its peak over that before, at most 1.6 times
@@ -201,7 +202,8 @@ def crowd(server: Server, plan: Plan, report: Report) -> None:
     """So many runs begun at once, beside the same with aiohttp and the floor."""
     job = accepted(server, plan.think_ms)
     sides = [Side(name, DRIVERS[name], job) for name in ("floor", "aiohttp")]
-    turns, most = turns_of_crowd(server, [*sides, Side("accepted", "engine", job)], plan)
+    sides.append(Side("accepted", "engine", job))
+    turns, most = turns_of_crowd(server, sides, plan.rounds, plan.crowd)
     report.crowd = {name: told(mine, most[name]) for name, mine in turns.items()}
     report.figures += promise_3(turns["accepted"], turns["aiohttp"])
 

@@ -1,4 +1,9 @@
-"""Takes each request from its route to its end."""
+"""Takes each request from its route to its end.
+
+From here to the endpoint what only passes a call on is no coroutine: it gives the awaitable of the
+next. Thousands may wait at once, and the garbage collector visits every frame of each, time after
+time: at 4,096 in flight it took a quarter of the CPU.
+"""
 
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Mapping

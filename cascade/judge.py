@@ -61,8 +61,8 @@ async def judge(
 ) -> Judgement:
     """Judge `candidate`; a blocking gate that has no verdict by `deadline` on `clock` is late.
 
-    The parts of an `AllOf` run one by one, so that each has its own time and only the blocking
-    ones cost a thread.
+    The parts of an `AllOf` run one by one, so that each has its own time and only those that block
+    on this candidate cost a thread.
     """
     # A subclass may judge otherwise than its parts do.
     whole = gate if type(gate) is AllOf else None

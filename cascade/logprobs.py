@@ -85,26 +85,24 @@ def _entry(token: str, value: float) -> dict[str, Any]:
 
 
 def _arrays(content: list[Any]) -> LogprobArrays:
-    found = _quick_arrays(content)
-    if found is not None:
-        return found
-    entries = [entry if isinstance(entry, Mapping) else {} for entry in content]
-    tokens, values = zip(*map(_pair, entries), strict=True)
+    entries, usual = content, _usual(content)
+    if usual is None:
+        entries = [entry if isinstance(entry, Mapping) else {} for entry in content]
+    tokens, values = usual or zip(*map(_pair, entries), strict=True)
     tops = [entry.get("top_logprobs") for entry in entries]
     return LogprobArrays(tokens, values, tuple(map(_pairs, tops)) if any(tops) else None)
 
 
-def _quick_arrays(content: list[Any]) -> LogprobArrays | None:
-    """The arrays where all entries are as they should be; half of the time, for every answer."""
+def _usual(content: list[Any]) -> tuple[tuple[str, ...], tuple[float, ...]] | None:
+    """Tokens and values where all entries are as they should be, which is quick to find out."""
+    if {*map(type, content)} != {dict}:
+        return None
     try:
         tokens, values = tuple(map(_TOKEN, content)), tuple(map(_LOGPROB, content))
-        tops = [entry.get("top_logprobs") for entry in content]
-        "".join(tokens)
-    except (KeyError, TypeError):
+    except KeyError:
         return None
-    if {*map(type, values)} != {float}:
-        return None
-    return LogprobArrays(tokens, values, tuple(map(_pairs, tops)) if any(tops) else None)
+    usual = {*map(type, tokens)} == {str} and {*map(type, values)} == {float}
+    return (tokens, values) if usual else None
 
 
 _TOKEN, _LOGPROB = itemgetter("token"), itemgetter("logprob")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, NewType, TypeVar, get_args, get_origin, overload
 
+from cascade.core_schema import calls_users
 from cascade.errors import BadRequest
 from cascade.types import Message, Request
 from gates import Bounds, Candidate, Gate, MatchesSchema, Status, Verdict
@@ -37,8 +38,8 @@ class FitsShape(Gate):
     without a value: what it has to say is still to come.
 
     It is `blocking`, because repairing takes 2 us a character and a user's validators take what
-    they like; short JSON without such is judged at once. What they raise, other than ValueError
-    and AssertionError, makes it abstain.
+    they like; whole JSON that is short is judged at once where there are none. What validators
+    raise, other than ValueError and AssertionError, makes it abstain.
 
     Args:
         matches: judges the JSON.
@@ -150,19 +151,8 @@ def _shape_of_type(given: Any) -> Shape[Any]:
         raise _unfit(given, error) from error
     build = partial(_validated, adapter)
     names = compile_schema(schema).names | schema.get("$defs", {}).keys()
-    calls = _calls(adapter.core_schema)
+    calls = calls_users(adapter.core_schema)
     return Shape(schema, FitsShape(MatchesSchema(schema, repair=True), build, names, calls), build)
-
-
-def _calls(schema: object) -> bool:
-    """Whether pydantic calls functions by this core schema of its own, such as validators."""
-    if isinstance(schema, Mapping):
-        if schema.get("post_init") or schema.get("custom_init"):
-            return True
-        schema = [part for key, part in schema.items() if key not in {"metadata", "serialization"}]
-    if isinstance(schema, list | tuple):
-        return any(map(_calls, schema))
-    return callable(schema) and not isinstance(schema, type)
 
 
 def _validated(adapter: "TypeAdapter[Any]", value: Any) -> Any:

@@ -25,6 +25,10 @@ BROKEN_OFF = Verdict(
 )
 
 
+_Admission = tuple[Watch | None, Ticket | None]
+"""A tier's watch and what it gave for this visit; None where no monitor takes notice."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Visit:
     """One tier's turn while it lasts; `ticket` is None where no monitor takes notice."""
@@ -88,8 +92,8 @@ class Walk:
             unaffordable.__cause__, self._error = self._error, unaffordable
         return self._stopped()
 
-    def _admitted(self, stage: Stage) -> tuple[Watch | None, Ticket | None] | None:
-        """What to visit a tier with; None if it lacks something or its monitor says to go on."""
+    def _admitted(self, stage: Stage) -> _Admission | None:
+        """Leave to visit a tier; None if it lacks something or its monitor says to go on."""
         lacking = stage.tier.lacking(self._errand.request)
         if lacking is not None:
             self.steps.append(Step(stage.tier.name, Decision.SKIP, lacking))

@@ -20,7 +20,8 @@ class Gate(ABC):
     """Judges one candidate. Subclasses write `check`, and `bounds` where a prefix can settle it.
 
     `check` is synchronous, pure and total: it never raises, waits or changes the candidate. A gate
-    that takes longer than a millisecond sets `blocking = True` and is run in a worker thread.
+    that takes longer than a millisecond sets `blocking = True` and is run in a worker thread,
+    unless its `blocks_on` says that it need not be for this candidate.
     """
 
     __slots__ = ()
@@ -36,7 +37,7 @@ class Gate(ABC):
         return False
 
     def blocks_on(self, candidate: Candidate) -> bool:  # noqa: ARG002
-        """Asked of a `blocking` gate: whether it is slow here, too, which costs a thread."""
+        """Asked of a `blocking` gate: whether it is slow here, too."""
         return True
 
     @property
@@ -219,6 +220,9 @@ class _Several(Gate):
     @property
     def blocking(self) -> bool:
         return any(part.blocking for part in self.gates)
+
+    def blocks_on(self, candidate: Candidate) -> bool:
+        return any(part.blocking and part.blocks_on(candidate) for part in self.gates)
 
     @property
     def top_logprobs(self) -> int | None:

@@ -25,7 +25,8 @@ class ValidJson(Gate):
             prose left aside (a number, string or literal only where it is the whole answer);
             "strict" wants nothing but the JSON.
         repair: mend what is unambiguous in a damaged value; the reason then says so. It takes
-            about 2 us a character and so makes the gate `blocking`; it needs json-repair.
+            about 2 us a character and so makes the gate `blocking`, but for an answer that is
+            nothing but JSON of up to 4,096 characters; it needs json-repair.
         max_chars: characters read; an answer not decided within them abstains.
 
     Raises:
@@ -48,7 +49,7 @@ class ValidJson(Gate):
         return self.repair
 
     def blocks_on(self, candidate: Candidate) -> bool:
-        return not is_quick(candidate.text)
+        return type(self).check is not ValidJson.check or not is_quick(candidate.text)
 
     def check(self, candidate: Candidate) -> Verdict:
         return self._verdict(self._reader.read(candidate.text, finished=True))

@@ -165,6 +165,7 @@ def _look(gate: Gate, candidate: Candidate) -> _Look:
     shown = deepcopy(candidate)
     verdict = _call(gate, gate.check, shown, Verdict)
     found = _call(gate, gate.bounds, shown, Bounds)
+    _call(gate, gate.blocks_on, shown, bool)
     if shown != candidate:
         raise LawBroken("pure", "the candidate was changed", gate, candidate)
     return _Look(candidate, verdict, found)

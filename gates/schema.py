@@ -20,7 +20,8 @@ class MatchesSchema(Gate):
         schema: JSON Schema, draft 2020-12 or draft-07; without one, the request's own
             (`Candidate.schema`). Where that is missing too, or cannot be used, the gate abstains.
         extract: "first" or "strict"; see `ValidJson`.
-        repair: mend what is unambiguous in a damaged value; see `ValidJson`.
+        repair: mend what is unambiguous in a damaged value; see `ValidJson`. A schema that may be
+            slow to judge by, too, makes the gate block on short answers.
         max_chars: characters read; an answer not decided within them abstains.
 
     Raises:
@@ -47,7 +48,9 @@ class MatchesSchema(Gate):
         return self.repair
 
     def blocks_on(self, candidate: Candidate) -> bool:
-        return not is_quick(candidate.text)
+        quick = self._compiled is not None and self._compiled.quick
+        own = type(self).check is not MatchesSchema.check
+        return own or not quick or not is_quick(candidate.text)
 
     def check(self, candidate: Candidate) -> Verdict:
         compiled = self._usable(candidate)

@@ -24,6 +24,9 @@ __all__ = [
     "compile_schema",
 ]
 
+MAX_QUICK_SCHEMA = 4 * 1024
+"""Characters of a schema that judges any value of as many in a few milliseconds at worst."""
+
 MAX_SCHEMA = 64 * 1024
 """How long a schema may be as JSON, in characters."""
 
@@ -40,7 +43,8 @@ class CompiledSchema:
     """A schema ready to judge values.
 
     `types` are the JSON types that its root can admit, `names` the properties it knows; see
-    `schema_check.Facts` for `fan`. Values come from the strict loader.
+    `schema_check.Facts` for `fan`. `quick` tells that it judges a short value in well under a
+    millisecond. Values come from the strict loader.
     """
 
     types: frozenset[str]
@@ -48,6 +52,7 @@ class CompiledSchema:
     fan: tuple[int, ...] | None
     decide: Callable[[Any], bool]
     problem: Callable[[Any], Problem]
+    quick: bool = False
 
     def is_valid(self, value: Any) -> bool:
         """Whether the schema admits a value.
@@ -125,7 +130,8 @@ def _compiled(text: str, backend: Backend) -> CompiledSchema | str:
         return f"the schema: {error}"
     judge = None if backend == "python" else _rust(facts.schema, facts.draft, backend)
     decide, problem = judge or _python(facts.schema, facts.draft)
-    return CompiledSchema(facts.types, facts.names, facts.fan, decide, problem)
+    quick = judge is not None and facts.fan is None and len(text) <= MAX_QUICK_SCHEMA
+    return CompiledSchema(facts.types, facts.names, facts.fan, decide, problem, quick)
 
 
 Judge = tuple[Callable[[Any], bool], Callable[[Any], Problem]]

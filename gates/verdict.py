@@ -74,10 +74,11 @@ class Logprobs:
     @property
     def arrays(self) -> LogprobArrays:
         """All three arrays."""
-        if self._arrays is None:
-            assert self._read is not None
-            self._arrays = _same_length(self._read())
+        read = self._read  # first, since a gate in a thread may be reading, too
+        if self._arrays is None and read is not None:
+            self._arrays = _same_length(read())
             self._read = None
+        assert self._arrays is not None
         return self._arrays
 
     @property

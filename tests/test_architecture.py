@@ -42,7 +42,7 @@ cascade.release
 cascade.judge cascade.limits cascade.providers.* cascade.result cascade.routers.*
 cascade.prices cascade.recordings cascade.trace
 cascade.assembly cascade.capabilities cascade.compare cascade.policy.* cascade.structured
-cascade.logprobs cascade.pipe cascade.reloading cascade.types
+cascade.core_schema cascade.logprobs cascade.pipe cascade.reloading cascade.types
 cascade.errors cascade.events cascade.rendering cascade.simulation cascade.sync
 
 gates.laws

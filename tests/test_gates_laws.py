@@ -162,6 +162,11 @@ class Says(Gate):
         return self.span
 
 
+class Unsure(Says):
+    def blocks_on(self, candidate: Candidate) -> bool:
+        return cast("bool", len(candidate.text))
+
+
 class Quotes(Broken):
     def check(self, candidate: Candidate) -> Verdict:
         return self.fails(f"bad answer: {candidate.text[:500]}")
@@ -297,6 +302,7 @@ class Inverted(AtLeast):
         pytest.param(Says(label=""), "well formed", "name is no text", id="empty name"),
         pytest.param(Says(label=7), "well formed", "name is no text", id="name of another type"),
         pytest.param(Says(slow=1), "well formed", "neither True nor False", id="blocking"),
+        pytest.param(Unsure(), "total", "blocks_on returned int", id="blocks on"),
         pytest.param(Says(needs=-1), "well formed", "top_logprobs", id="negative need"),
         pytest.param(Says(needs="2"), "well formed", "top_logprobs", id="need of another type"),
         pytest.param(Quotes(), "discreet", "quotes the answer", id="quotes"),

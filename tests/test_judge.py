@@ -165,6 +165,15 @@ async def test_a_blocking_gate_that_is_quick_here_costs_no_thread(length: int) -
     assert (gate.asked == [threading.get_ident()]) is (length < 100)
 
 
+def test_several_gates_block_where_one_that_is_blocking_does() -> None:
+    class Quick(Says):
+        def blocks_on(self, candidate: Candidate) -> bool:
+            return False
+
+    assert not AnyOf(Says(), Quick(slow=True)).blocks_on(ANSWER)
+    assert AnyOf(Quick(slow=True), Says(slow=True)).blocks_on(ANSWER)
+
+
 @pytest.mark.asyncio
 async def test_a_gate_that_cannot_say_whether_it_is_quick_has_a_thread() -> None:
     class Silent(Says):

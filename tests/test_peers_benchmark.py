@@ -23,24 +23,27 @@ def turns(cpu: float) -> list[Turn]:
 def test_the_peers_are_bounded_as_promised() -> None:
     found = {name: turns(9.0) for name in PEERS} | {"cascade": turns(1.0)}
     limits = {figure.name.split()[0]: figure.limit for figure in promise_2(found, "accepted", 64)}
-    assert limits == {"litellm": 10, "cascadeflow": 4, "openai": 2, "cascade,": 0}
-    *escalated, failed = promise_2(found, "escalated", 512)
-    assert [(figure.limit, figure.met) for figure in escalated] == [(12, False), (4, True)]
-    assert failed.met
+    assert limits == {"litellm": 10, "cascadeflow": 4, "openai": 2} | dict.fromkeys(
+        ("cascade,", "litellm,", "cascadeflow,", "openai,"), 0
+    )
+    escalated = list(promise_2(found, "escalated", 512))
+    assert [(figure.limit, figure.met) for figure in escalated[:2]] == [(12, False), (4, True)]
+    assert all(figure.met for figure in escalated[2:])
 
 
-def test_a_call_of_ours_that_fails_is_a_miss_and_one_of_a_peer_is_told() -> None:
+def test_a_call_that_fails_is_a_miss_where_a_ratio_is_promised_and_told_elsewhere() -> None:
     fails = [replace(turn, failed=2) for turn in turns(9.0)]
-    found = {"cascade": turns(1.0), "openai": fails}
+    found = {"cascade": turns(1.0), "pydantic-ai": fails}
     assert all(figure.met for figure in promise_2(found, "accepted", 64))
-    assert not all(figure.met for figure in promise_2(found | {"cascade": fails}, "accepted", 64))
+    for name in ("cascade", "openai"):
+        assert not all(figure.met for figure in promise_2(found | {name: fails}, "accepted", 64))
     told = table(costs("accepted", found, 64, ()), ()).splitlines()
     assert [line.endswith("6 failed") for line in told] == [False, False, True]
 
 
 def test_what_was_not_chosen_is_not_bounded() -> None:
     found = {"cascade": turns(1.0), "openai": turns(9.0)}
-    assert [figure.limit for figure in promise_2(found, "accepted", 64)] == [2, 0]
+    assert [figure.limit for figure in promise_2(found, "accepted", 64)] == [2, 0, 0]
 
 
 def test_imports_and_size_are_bounded_as_promised() -> None:

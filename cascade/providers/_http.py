@@ -128,7 +128,7 @@ class Endpoint:
         Raises:
             ProviderError: anything else came of it, or `read` says so.
         """
-        return _bare(self._answer(path, _encoded(body), read))
+        return _bare(self._answer(path, body, read))
 
     async def stream(
         self,
@@ -163,10 +163,12 @@ class Endpoint:
         await self._callers.aclose()
 
     async def _answer(
-        self, path: str, body: bytes, read: Callable[[Mapping[str, Any]], Response]
+        self, path: str, body: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Response]
     ) -> Response:
+        content = _encoded(body)
+        del body  # thousands of calls may wait for their answers
         calling = await self._callers.call(
-            self.base_url + path, body, self._headers, for_stream=False
+            self.base_url + path, content, self._headers, for_stream=False
         )
         try:
             async with calling as response:

@@ -94,11 +94,13 @@ class Anthropic:
             ProviderError: see `cascade.errors`.
         """
         path = "/messages" if self.url.endswith("/v1") else "/v1/messages"
-        body = body_of(self.model, request, self.max_tokens)
         if on_delta is None:
-            return await self._endpoint.post(path, body, self._read)
+            # No local variable: the body need not live as long as the call.
+            return await self._endpoint.post(
+                path, body_of(self.model, request, self.max_tokens), self._read
+            )
         reader = MessageStream(self._endpoint.host, self._failure)
-        asked = {**body, "stream": True}
+        asked = {**body_of(self.model, request, self.max_tokens), "stream": True}
         return await self._endpoint.stream(path, asked, self._read, reader, on_delta)
 
     def _read(self, body: Mapping[str, Any]) -> Response:

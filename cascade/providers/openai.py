@@ -75,8 +75,10 @@ class OpenAI:
         if self._at_home and schema is not None and schema.get("type") != "object":
             request = asked_in_words(request)  # OpenAI itself takes objects only
         if on_delta is None:
-            posted = self._endpoint.post(CHAT_COMPLETIONS, body_of(self.model, request), self._read)
-            return await posted
+            # No local variable: the body need not live as long as the call.
+            return await self._endpoint.post(
+                CHAT_COMPLETIONS, body_of(self.model, request), self._read
+            )
         reader = ChatStream(self._endpoint.host, self._failure)
         asked = streamed(body_of(self.model, request))
         return await self._endpoint.stream(CHAT_COMPLETIONS, asked, self._read, reader, on_delta)

@@ -67,13 +67,15 @@ class Together(Generic[Item]):
         errors: list[Exception] = []
         with self._doing:
             items = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            for step in self._steps:
-                for item in items:
-                    try:
-                        step(item)
-                    except Exception as error:  # noqa: BLE001  is raised below
-                        errors.append(error)
-            self._done()
+            try:
+                for step in self._steps:
+                    for item in items:
+                        try:
+                            step(item)
+                        except Exception as error:  # noqa: BLE001  is raised below
+                            errors.append(error)
+            finally:
+                self._done()
         if errors:
             raise errors[0]
 

@@ -34,9 +34,9 @@ class Telemetry:
     Args:
         tracer_provider: where spans go; the global one unless given.
         meter_provider: where metrics go; the global one unless given.
-        token_usage: record the conventions' histogram `gen_ai.client.token.usage`, too: two
-            measurements a call, a sixth of what all telemetry takes. Without it the counter
-            `cascade.tokens` has their sums, and each span its own.
+        token_usage: record the conventions' histogram `gen_ai.client.token.usage`, two further
+            measurements a call. Without it the counter `cascade.tokens` has their sums, and each
+            call's span its own.
 
     Raises:
         ConfigError: the package opentelemetry-api is not installed.
