@@ -1,6 +1,7 @@
 """What the JSON gates read from an answer: one value, found strictly or tolerantly, or why none."""
 
 import json
+import re
 from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -34,12 +35,16 @@ class Reading(NamedTuple):
     repaired: bool = False
 
 
+_LARGE = re.compile(r"\d[eE]\+?\d|\d{20}")
 _UNSETTLED = Reading("none", None, "no JSON value yet")
 
 
 def is_quick(text: str) -> bool:
-    """Whether an answer is short and all JSON: nothing is to be looked for, or repaired."""
-    if len(text) > QUICK_CHARS:
+    """Whether an answer is short and all JSON: nothing is to be looked for, or repaired.
+
+    One with very long numbers is not: to compare them takes as long as they are.
+    """
+    if len(text) > QUICK_CHARS or _LARGE.search(text):
         return False
     whole = bare(text)
     before = text[: text.find(whole)]

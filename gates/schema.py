@@ -48,9 +48,9 @@ class MatchesSchema(Gate):
         return self.repair
 
     def blocks_on(self, candidate: Candidate) -> bool:
-        quick = self._compiled is not None and self._compiled.quick
-        own = type(self).check is not MatchesSchema.check
-        return own or not quick or not is_quick(candidate.text)
+        if self._compiled is None or type(self).check is not MatchesSchema.check:
+            return True
+        return not (self._compiled.is_quick(candidate.text) and is_quick(candidate.text))
 
     def check(self, candidate: Candidate) -> Verdict:
         compiled = self._usable(candidate)

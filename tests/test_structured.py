@@ -362,6 +362,8 @@ X = "x" * 4_000
         (json.dumps("{'a': 'b'," * 100 + "}"), True),
         ("```{'a': 'b',}\n{}\n```", True),
         ("[" * 2_000 + "]" * 2_000, True),
+        ("[" + "9" * 1_000 + "]", True),
+        ("[1e300]", True),
     ],
 )
 def test_only_what_may_take_long_is_judged_in_a_worker_thread(text: str, blocks: bool) -> None:
@@ -381,7 +383,16 @@ def test_only_what_may_take_long_is_judged_in_a_worker_thread(text: str, blocks:
     ids=["unknown", "long", "many judgements"],
 )  # fmt: skip
 def test_a_schema_that_may_take_long_has_a_thread(schema: JsonSchema | None) -> None:
-    assert MatchesSchema(schema, repair=True).blocks_on(Candidate("{}"))
+    gate = MatchesSchema(schema, repair=True)
+    assert gate.blocks_on(Candidate(json.dumps({"a": "x" * 400})))
+
+
+@pytest.mark.parametrize(("values", "blocks"), [(100, False), (101, True)])
+def test_many_numbers_to_compare_with_many_have_a_thread(values: int, blocks: bool) -> None:
+    gate = MatchesSchema({"items": {"enum": list(range(10))}}, repair=True)
+    assert gate.blocks_on(Candidate(json.dumps([7] * values))) is blocks
+    words = MatchesSchema({"items": {"enum": list("abcdefghij")}}, repair=True)
+    assert not words.blocks_on(Candidate(json.dumps([7] * values)))
 
 
 def test_a_gate_made_of_another_does_not_vouch_for_its_own_check() -> None:
