@@ -16,6 +16,8 @@ SMOOTH_SECONDS = 5.0
 class Limits:
     """Limits of one deployment, or of a whole cascade, on one event loop; None for no limit.
 
+    Rates are kept over 5 s (SMOOTH_SECONDS), so that a whole minute's calls do not start at once.
+
     Args:
         requests_per_minute: calls (of a cascade: requests) that are started.
         tokens_per_minute: tokens of prompts and answers, as estimated before the call.
@@ -34,12 +36,13 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("requests_per_minute", "tokens_per_minute", "concurrency"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"Limits: {name} must be over 0, got {value}")
+            number = isinstance(value, int | float)
+            if value is not None and not (number and 0 < value < float("inf")):
+                raise ValueError(f"Limits: {name} must be over 0, got {value!r}")
         for name in ("concurrency", "queue"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, int):
-                raise ValueError(f"Limits: {name} must be a whole number, got {value}")
+                raise ValueError(f"Limits: {name} must be a whole number, got {value!r}")
         if self.queue < 0:
             raise ValueError(f"Limits: queue must be 0 or more, got {self.queue}")
 

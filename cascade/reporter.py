@@ -166,6 +166,10 @@ class Reporter:
 def _giver(sink: Sink | Archive) -> Callable[[Trace, Request, Response | None], None]:
     if isinstance(sink, Archive):
         return sink.keep
+    if not callable(sink):
+        raise TypeError(
+            f"a sink is a function of a Trace, or has a method `keep`, not {type(sink).__name__}"
+        )
     function = plain_function(sink)
     return lambda trace, _request, _response: function(trace)
 

@@ -488,6 +488,9 @@ async def test_leaving_the_context_closes_the_providers() -> None:
             lambda: Deployment(always("x"), timeout=0), ValueError, "over 0", id="no time"
         ),
         pytest.param(
+            lambda: cascade("x", sinks=[object()]), TypeError, "function of a Trace", id="sink"
+        ),
+        pytest.param(
             lambda: cascade("x", timeout=-1), ValueError, "timeout must be over 0", id="timeout"
         ),
         pytest.param(
