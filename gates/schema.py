@@ -50,7 +50,8 @@ class MatchesSchema(Gate):
     def blocks_on(self, candidate: Candidate) -> bool:
         if self._compiled is None or type(self).check is not MatchesSchema.check:
             return True
-        return not (self._compiled.is_quick(candidate.text) and is_quick(candidate.text))
+        # In this order: the first ends at once where the text is long.
+        return not (is_quick(candidate.text) and self._compiled.is_quick(candidate.text))
 
     def check(self, candidate: Candidate) -> Verdict:
         compiled = self._usable(candidate)
